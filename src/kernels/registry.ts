@@ -1,0 +1,5 @@
+import type { Kernel } from './kernel.ts';
+import { softmaxRow } from './softmax-row.ts';
+
+/** Every kernel of the engine; tests, benches and the chooser are generated from this list. */
+export const KERNELS: readonly Kernel[] = [softmaxRow];

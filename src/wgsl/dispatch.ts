@@ -1,0 +1,11 @@
+import type { Snippet } from './wgsl.ts';
+
+/** Linear number of a workgroup spread over x and y; may run past the count, so the caller checks. */
+export const workgroupIndex: Snippet = {
+  name: 'workgroupIndex',
+  code: `
+    fn workgroupIndex(workgroup: vec3u, workgroups: vec3u) -> u32 {
+      return workgroup.y * workgroups.x + workgroup.x;
+    }
+  `,
+};
