@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { createPicture } from '../../src/image/picture.ts';
+import type { FilterName } from '../../src/image/resample-filters.ts';
+import { resize } from '../../src/image/resize.ts';
+import { readGoldenJson, readGoldenTensors } from '../read-golden.ts';
+
+type Item = {
+  readonly op: string;
+  readonly index: number;
+  readonly params: {
+    readonly filter: FilterName;
+    readonly in: readonly [number, number];
+    readonly out: readonly [number, number];
+  };
+};
+
+const items = readGoldenJson<{ items: readonly Item[] }>('ops/reference.json').items.filter(
+  (item) => item.op === 'resize_u8',
+);
+const tensor = readGoldenTensors('ops/reference.safetensors');
+
+describe('resize equals Pillow bit for bit', () => {
+  it('has all fifteen cases', () => expect(items).toHaveLength(15));
+
+  it.each(items)('case $index: $params.filter $params.in to $params.out', ({ index, params }) => {
+    const [inHeight, inWidth] = params.in;
+    const [outHeight, outWidth] = params.out;
+    const source = createPicture(inWidth, inHeight, tensor(`resize_u8.${index}.x`).data as Uint8Array);
+    const resized = resize(source, outWidth, outHeight, params.filter);
+    expect([resized.height, resized.width]).toEqual([outHeight, outWidth]);
+    expect(resized.data).toEqual(tensor(`resize_u8.${index}.out`).data);
+  });
+});
+
+describe('resize at its edges', () => {
+  const flat = createPicture(3, 2, new Uint8Array(18).fill(200));
+
+  it.each(['nearest', 'box', 'bilinear', 'hamming', 'bicubic', 'lanczos'] as const)(
+    '%s keeps a flat picture flat, from 3x2 to 1x1, 1x7 and 640x1',
+    (filter) => {
+      for (const [width, height] of [
+        [1, 1],
+        [1, 7],
+        [640, 1],
+      ] as const) {
+        const { data } = resize(flat, width, height, filter);
+        expect(data).toEqual(new Uint8Array(width * height * 3).fill(200));
+      }
+    },
+  );
+
+  it('clips the overshoot of a negative lobe to 0 and 255', () => {
+    const step = createPicture(4, 1, Uint8Array.of(0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255));
+    const { data } = resize(step, 16, 1, 'lanczos');
+    expect(Math.min(...data)).toBe(0);
+    expect(Math.max(...data)).toBe(255);
+  });
+
+  it.each([
+    [0, 4],
+    [4, 0],
+    [2.5, 4],
+    [Number.NaN, 4],
+  ])('refuses a target of %sx%s', (width, height) => {
+    expect(() => resize(flat, width, height, 'bicubic')).toThrow(/expected two positive whole numbers/);
+  });
+});
