@@ -1,0 +1,92 @@
+import { DeviceError } from '../core/errors.ts';
+import {
+  adapterLimits,
+  capsOf,
+  isSoftwareName,
+  type LimitOverrides,
+  nameOf,
+  type UsableFeature,
+  usableFeatures,
+} from './caps.ts';
+import { createDevice, type Device } from './gpu-device.ts';
+
+export interface RequestDeviceOptions {
+  /** `gpu`, `lavapipe`, `swiftshader`, or part of an adapter's name; in Node default `TESSERA_ADAPTER`. */
+  readonly adapter?: string | undefined;
+  /** A WebGPU implementation to use instead of the browser's or Dawn. */
+  readonly gpu?: GPU | undefined;
+  /** Lowered limits, to see how the engine copes with a smaller adapter. */
+  readonly limits?: LimitOverrides | undefined;
+  /** The features to use where present; default all that the engine knows. */
+  readonly features?: readonly UsableFeature[] | undefined;
+}
+
+/** An adapter as its platform hands it out. */
+export interface AdapterSource {
+  readonly adapter: GPUAdapter;
+  readonly adapterName: string;
+  /** Dawn works only while its GPU object is referenced, and keeps the process from exiting as long. */
+  readonly gpu: GPU;
+  readonly notice?: string | undefined;
+}
+
+/**
+ * A device on the best adapter, or on the one asked for, with the adapter's own limits.
+ * Throws DeviceError when there is none, or not the one asked for: never another one in its place.
+ */
+export async function requestDevice(options: RequestDeviceOptions = {}): Promise<Device> {
+  const { adapter, adapterName, gpu: owner, notice } = await findAdapter(options);
+  const wanted = options.features ?? usableFeatures;
+  const gpu = await adapter.requestDevice({
+    label: 'tessera',
+    requiredFeatures: wanted.filter((feature) => adapter.features.has(feature)),
+    requiredLimits: adapterLimits(adapter),
+  });
+  try {
+    const caps = capsOf(gpu, adapter.info, adapterName, options.limits ?? {});
+    const driver = adapter.info.description || adapterName;
+    return createDevice({ gpu, owner, caps, driver, notice });
+  } catch (error) {
+    gpu.destroy();
+    throw error;
+  }
+}
+
+async function findAdapter(options: RequestDeviceOptions): Promise<AdapterSource> {
+  const pageGpu = options.gpu ?? (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  if (pageGpu) return findPageAdapter(pageGpu, options.adapter);
+  const isNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
+  if (!isNode) {
+    throw new DeviceError(
+      'requestDevice: navigator.gpu is missing; expected a browser with WebGPU and a secure context ' +
+        '(https or localhost).',
+    );
+  }
+  const { findNodeAdapter } = await import('./node-gpu.ts');
+  return findNodeAdapter(options.adapter);
+}
+
+async function findPageAdapter(gpu: GPU, wanted: string | undefined): Promise<AdapterSource> {
+  const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' });
+  if (!adapter) {
+    throw new DeviceError(
+      'requestDevice: this browser offers no WebGPU adapter. See https://webgpureport.org, or update it.',
+    );
+  }
+  const adapterName = nameOf(adapter.info);
+  requireMatch(wanted, adapterName);
+  return { adapter, adapterName, gpu };
+}
+
+/** A page gets the one adapter its browser picks, so a wish can only be checked. */
+function requireMatch(wanted: string | undefined, adapterName: string): void {
+  if (wanted === undefined) return;
+  const matches =
+    wanted === 'gpu'
+      ? !isSoftwareName(adapterName)
+      : adapterName.toLowerCase().includes(wanted === 'lavapipe' ? 'llvmpipe' : wanted.toLowerCase());
+  if (matches) return;
+  throw new DeviceError(
+    `requestDevice: adapter "${wanted}" is not there; this browser offers "${adapterName}".`,
+  );
+}
