@@ -6,6 +6,8 @@ import type { Shape } from '../core/shape.ts';
 export interface TensorType {
   readonly dtype: DType;
   readonly shape: Shape;
+  /** What the graph calls it, where it is in one: for messages only. */
+  readonly name?: string;
 }
 
 /** A tensor of the f64 reference: row-major values, exact for every integer the engine uses. */
