@@ -1,6 +1,6 @@
 import { InputError, WeightError } from '../core/errors.ts';
 import { type ByteSource, blobSource, bytesSource } from './byte-source.ts';
-import { parseStrictJson } from './strict-json.ts';
+import { parseStrictJson, showJson } from './strict-json.ts';
 import { fetchWhole, type UrlOptions, urlExists, urlSource } from './url-source.ts';
 
 /** The files of one checkpoint, flat, wherever they lie: a folder, a URL, files picked in a page. */
@@ -39,7 +39,7 @@ export function checkPlainFileName(file: string, where: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.
   if (file === '.' || file === '..' || !/^[^/\\:\x00-\x1f]{1,255}$/.test(file)) {
     throw new WeightError(
-      `${where}: file name ${JSON.stringify(file.slice(0, 80))}; expected a plain name of a file in the same folder.`,
+      `${where}: file name ${showJson(file)}; expected a plain name of a file in the same folder.`,
     );
   }
 }

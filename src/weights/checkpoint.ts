@@ -2,7 +2,7 @@ import { WeightError } from '../core/errors.ts';
 import type { ByteSource } from './byte-source.ts';
 import { type CheckpointFiles, checkPlainFileName, readJson } from './checkpoint-files.ts';
 import { readSafetensors, type SafetensorsFile, type TensorEntry, type TensorIndex } from './safetensors.ts';
-import { isJsonObject } from './strict-json.ts';
+import { isJsonObject, showJson } from './strict-json.ts';
 
 const SINGLE_FILE = 'model.safetensors';
 const SHARD_INDEX = 'model.safetensors.index.json';
@@ -40,9 +40,9 @@ function parseShardIndex(json: unknown, where: string): WeightMap {
   }
   const shardOf = new Map<string, string>();
   for (const [name, file] of Object.entries(weightMap)) {
-    const label = `${where}: tensor ${JSON.stringify(name)}`;
+    const label = `${where}: tensor ${showJson(name)}`;
     if (typeof file !== 'string') {
-      throw new WeightError(`${label} maps to ${JSON.stringify(file)}; expected a file name.`);
+      throw new WeightError(`${label} maps to ${showJson(file)}; expected a file name.`);
     }
     checkPlainFileName(file, label);
     shardOf.set(name, file);
@@ -100,7 +100,7 @@ function mergeShards(shards: readonly SafetensorsFile[], where: string): Map<str
     const twin = merged.get(entry.name);
     if (twin) {
       throw new WeightError(
-        `${where}: tensor ${JSON.stringify(entry.name)} is in ${twin.source.name} and in ${entry.source.name}; expected it once. Files of two checkpoints may be mixed: download it again.`,
+        `${where}: tensor ${showJson(entry.name)} is in ${twin.source.name} and in ${entry.source.name}; expected it once. Files of two checkpoints may be mixed: download it again.`,
       );
     }
     merged.set(entry.name, entry);
@@ -113,7 +113,7 @@ function checkWeightMap(weightMap: WeightMap, index: TensorIndex, where: string)
     const found = index.get(name)?.source.name;
     if (found === file) continue;
     throw new WeightError(
-      `${where}: tensor ${JSON.stringify(name)} is said to be in ${file}, but is in ${found ?? 'no shard'}; expected both to agree. Download the checkpoint again.`,
+      `${where}: tensor ${showJson(name)} is said to be in ${file}, but is in ${found ?? 'no shard'}; expected both to agree. Download the checkpoint again.`,
     );
   }
 }

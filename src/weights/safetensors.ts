@@ -2,7 +2,7 @@ import { WeightError } from '../core/errors.ts';
 import { formatShape, type Shape } from '../core/shape.ts';
 import type { ByteSource } from './byte-source.ts';
 import { checkedByteLength, isSafetensorsDType, type SafetensorsDType } from './safetensors-dtype.ts';
-import { isJsonObject, parseStrictJson } from './strict-json.ts';
+import { clip, isJsonObject, parseStrictJson, showJson } from './strict-json.ts';
 
 /** Where one tensor lies: `byteLength` bytes at `offsetBytes` of `source`, row-major, little-endian. */
 export interface TensorEntry {
@@ -98,13 +98,13 @@ export function parseHeader(header: Uint8Array, source: ByteSource): Safetensors
 
 function parseMetadata(value: unknown, where: string): ReadonlyMap<string, string> {
   if (!isJsonObject(value)) {
-    throw new WeightError(`${where}: ${METADATA_KEY} is ${show(value)}; expected an object of strings.`);
+    throw new WeightError(`${where}: ${METADATA_KEY} is ${showJson(value)}; expected an object of strings.`);
   }
   const metadata = new Map<string, string>();
   for (const [key, text] of Object.entries(value)) {
     if (typeof text !== 'string') {
       throw new WeightError(
-        `${where}: ${METADATA_KEY} ${JSON.stringify(key)} is ${show(text)}; expected a string.`,
+        `${where}: ${METADATA_KEY} ${showJson(key)} is ${showJson(text)}; expected a string.`,
       );
     }
     metadata.set(key, text);
@@ -113,19 +113,27 @@ function parseMetadata(value: unknown, where: string): ReadonlyMap<string, strin
 }
 
 function parseEntry(name: string, value: unknown, source: ByteSource, dataStart: number): TensorEntry {
-  const where = `${source.name}: tensor ${JSON.stringify(name)}`;
+  const where = `${source.name}: tensor ${showJson(name)}`;
   if (!isJsonObject(value)) {
-    throw new WeightError(`${where} is ${show(value)}; expected an object of dtype, shape and data_offsets.`);
+    throw new WeightError(
+      `${where} is ${showJson(value)}; expected an object of dtype, shape and data_offsets.`,
+    );
   }
   const { dtype, shape, data_offsets: offsets } = value;
   if (!isSafetensorsDType(dtype)) {
-    throw new WeightError(`${where} has dtype ${show(dtype)}; expected one of the format, such as "F16".`);
+    throw new WeightError(
+      `${where} has dtype ${showJson(dtype)}; expected one of the format, such as "F16".`,
+    );
   }
   if (!Array.isArray(shape) || !shape.every(isSize)) {
-    throw new WeightError(`${where} has shape ${show(shape)}; expected non-negative integers below 2^53.`);
+    throw new WeightError(
+      `${where} has shape ${showJson(shape)}; expected non-negative integers below 2^53.`,
+    );
   }
   if (!Array.isArray(offsets) || offsets.length !== 2 || !offsets.every(isSize)) {
-    throw new WeightError(`${where} has data_offsets ${show(offsets)}; expected [begin, end] below 2^53.`);
+    throw new WeightError(
+      `${where} has data_offsets ${showJson(offsets)}; expected [begin, end] below 2^53.`,
+    );
   }
   const [begin, end] = offsets as [number, number];
   if (begin > end) {
@@ -134,12 +142,12 @@ function parseEntry(name: string, value: unknown, source: ByteSource, dataStart:
   const byteLength = checkedByteLength(dtype, shape);
   if (byteLength === undefined) {
     throw new WeightError(
-      `${where}: ${dtype} ${formatShape(shape)} takes no exact number of bytes below 2^50; expected whole bytes.`,
+      `${where}: ${dtype} ${clip(formatShape(shape))} takes no exact number of bytes below 2^50; expected whole bytes.`,
     );
   }
   if (end - begin !== byteLength) {
     throw new WeightError(
-      `${where}: data_offsets [${begin}, ${end}] span ${end - begin} bytes; expected ${byteLength} for ${dtype} ${formatShape(shape)}.`,
+      `${where}: data_offsets [${begin}, ${end}] span ${end - begin} bytes; expected ${byteLength} for ${dtype} ${clip(formatShape(shape))}.`,
     );
   }
   return { name, dtype, shape, source, offsetBytes: dataStart + begin, byteLength };
@@ -152,7 +160,7 @@ function checkCoverage(entries: TensorEntry[], source: ByteSource, dataStart: nu
   let end = dataStart;
   let previous = 'the header';
   for (const entry of entries) {
-    const label = `tensor ${JSON.stringify(entry.name)}`;
+    const label = `tensor ${showJson(entry.name)}`;
     if (entry.offsetBytes !== end) {
       const wrong = entry.offsetBytes > end ? 'leaves a hole after' : 'overlaps';
       throw new WeightError(
@@ -168,10 +176,4 @@ function checkCoverage(entries: TensorEntry[], source: ByteSource, dataStart: nu
       `${source.name}: the tensors end at byte ${end}, the file at ${source.byteLength}; expected both the same. ${remedy}`,
     );
   }
-}
-
-/** A value from outside for a message, cut short: a hostile file must not fill the terminal. */
-function show(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'missing';
-  return text.length > 80 ? `${text.slice(0, 80)}…` : text;
 }

@@ -8,6 +8,12 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 export const isJsonObject = (value: unknown): value is JsonObject =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 
+/** Cuts text from outside short for a message: a hostile file must not fill the terminal. */
+export const clip = (text: string): string => (text.length > 80 ? `${text.slice(0, 80)}…` : text);
+
+/** A value from outside as it stands in a message, cut short; `missing` for undefined. */
+export const showJson = (value: unknown): string => clip(JSON.stringify(value) ?? 'missing');
+
 /**
  * UTF-8 JSON as a value, stricter than JSON.parse: invalid UTF-8, a key given twice in one object (JSON.parse
  * keeps the last and hides the first) and nesting over 64 levels are refused. `where` names the file.
@@ -19,7 +25,7 @@ export function parseStrictJson(bytes: Uint8Array, where: string): unknown {
   try {
     return JSON.parse(text);
   } catch (cause) {
-    throw new WeightError(`${where}: invalid JSON (${messageOf(cause)}); expected a JSON document.`, {
+    throw new WeightError(`${where}: invalid JSON (${clip(messageOf(cause))}); expected a JSON document.`, {
       cause,
     });
   }
@@ -75,7 +81,7 @@ function addKey(keys: Set<string> | undefined, literal: string, where: string): 
   if (keys === undefined) return;
   const key = decodeKey(literal);
   if (keys.has(key)) {
-    throw new WeightError(`${where}: key ${JSON.stringify(key)} occurs twice; expected each key once.`);
+    throw new WeightError(`${where}: key ${showJson(key)} occurs twice; expected each key once.`);
   }
   keys.add(key);
 }
