@@ -1,0 +1,96 @@
+import { ConfigError } from '../../core/errors.ts';
+import { ACTIVATIONS, type Activation } from '../../ops/activation.ts';
+import { parseRopeParameters, type RopeParameters } from '../blocks/rope-parameters.ts';
+import type { ConfigReader } from '../config-reader.ts';
+
+/** A Llama-style decoder, by the checkpoint's own field names. */
+export interface LlamaConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  readonly numKeyValueHeads: number;
+  readonly headDim: number;
+  readonly hiddenAct: Activation;
+  readonly maxPositionEmbeddings: number;
+  readonly rmsNormEps: number;
+  readonly tieWordEmbeddings: boolean;
+  /** Bias of q, k and v; Llama's `attention_bias` sets it together with `outputBias`, Qwen2 has it alone. */
+  readonly qkvBias: boolean;
+  readonly outputBias: boolean;
+  readonly mlpBias: boolean;
+  /** Keys a query of each layer sees, counted back from itself; null sees all. */
+  readonly slidingWindows: readonly (number | null)[];
+  readonly rope: RopeParameters;
+}
+
+/** Values that transformers' config class gives to fields a checkpoint leaves out. */
+export interface DecoderDefaults {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  readonly maxPositionEmbeddings: number;
+  readonly rmsNormEps: number;
+}
+
+/** https://huggingface.co/docs/transformers/model_doc/llama#transformers.LlamaConfig (LLaVA 1.5's text_config relies on them). */
+const LLAMA_DEFAULTS: DecoderDefaults = {
+  vocabSize: 32000,
+  hiddenSize: 4096,
+  intermediateSize: 11008,
+  numHiddenLayers: 32,
+  numAttentionHeads: 32,
+  maxPositionEmbeddings: 2048,
+  rmsNormEps: 1e-6,
+};
+
+export function parseLlamaConfig(json: ConfigReader): LlamaConfig {
+  const attentionBias = json.boolean('attention_bias', false);
+  const fields = parseDecoderFields(json, LLAMA_DEFAULTS);
+  return {
+    ...fields,
+    qkvBias: attentionBias,
+    outputBias: attentionBias,
+    mlpBias: json.boolean('mlp_bias', false),
+    slidingWindows: new Array<null>(fields.numHiddenLayers).fill(null),
+  };
+}
+
+/** The fields that Llama and its relatives spell alike. */
+export function parseDecoderFields(
+  json: ConfigReader,
+  defaults: DecoderDefaults,
+): Omit<LlamaConfig, 'qkvBias' | 'outputBias' | 'mlpBias' | 'slidingWindows'> {
+  const hiddenSize = json.count('hidden_size', defaults.hiddenSize);
+  const numAttentionHeads = json.count('num_attention_heads', defaults.numAttentionHeads);
+  const numKeyValueHeads = json.count('num_key_value_heads', numAttentionHeads);
+  const maxPositionEmbeddings = json.count('max_position_embeddings', defaults.maxPositionEmbeddings);
+  if (numAttentionHeads % numKeyValueHeads !== 0) {
+    throw new ConfigError(
+      `${json.where}: num_attention_heads ${numAttentionHeads} is not a multiple of num_key_value_heads ${numKeyValueHeads}; expected whole groups.`,
+    );
+  }
+  if (!json.has('head_dim') && hiddenSize % numAttentionHeads !== 0) {
+    throw new ConfigError(
+      `${json.where}: hidden_size ${hiddenSize} is not a multiple of num_attention_heads ${numAttentionHeads} and there is no head_dim; expected one of the two.`,
+    );
+  }
+  const headDim = json.count('head_dim', hiddenSize / numAttentionHeads);
+  return {
+    vocabSize: json.count('vocab_size', defaults.vocabSize),
+    hiddenSize,
+    intermediateSize: json.count('intermediate_size', defaults.intermediateSize),
+    numHiddenLayers: json.count('num_hidden_layers', defaults.numHiddenLayers),
+    numAttentionHeads,
+    numKeyValueHeads,
+    headDim,
+    hiddenAct: json.choice('hidden_act', ACTIVATIONS, 'silu'),
+    maxPositionEmbeddings,
+    rmsNormEps: json.number('rms_norm_eps', defaults.rmsNormEps),
+    tieWordEmbeddings: json.boolean('tie_word_embeddings', false),
+    rope: parseRopeParameters(json, headDim),
+  };
+}

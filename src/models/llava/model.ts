@@ -1,0 +1,65 @@
+import { invariant } from '../../core/errors.ts';
+import { concat } from '../../graph/concat.ts';
+import { slice } from '../../graph/slice.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import { reshape } from '../../graph/view.ts';
+import { clipVision } from '../clip/vision.ts';
+import type { ConfigReader } from '../config-reader.ts';
+import { llamaDecoder } from '../llama/decoder.ts';
+import { embedTokens, llamaHead, textInfo } from '../llama/model.ts';
+import type { Model } from '../model.ts';
+import type { Parameters } from '../parameters.ts';
+import { type LlavaConfig, parseLlavaConfig, tokensPerImage } from './config.ts';
+import { llavaProjector } from './projector.ts';
+
+/** LlavaForConditionalGeneration, in the tensor names of transformers 4.x and 5.x files. */
+export function llavaModel(json: ConfigReader): Model {
+  const config = parseLlavaConfig(json);
+  const { vision, text } = config;
+  return {
+    modelType: 'llava',
+    text: textInfo(text),
+    vision: {
+      imageTokenId: config.imageTokenId,
+      tokensPerImage: tokensPerImage(config),
+      imageShape: [vision.numChannels, vision.imageSize, vision.imageSize],
+    },
+    encodeImage(pixelValues, w) {
+      const tower = visionTower(w);
+      tower.skip('post_layernorm'); // Norm of the pooled output, which no VLM reads.
+      const hiddenStates = clipVision(pixelValues, vision, tower);
+      const features = selectFeatures(hiddenStates, config);
+      return llavaProjector(features, config, projector(w)).named('projector.output');
+    },
+    embedTokens: (ids, w, dtype) => embedTokens(ids, text, decoder(w), dtype),
+    decode: (inputsEmbeds, w, pass) => llamaDecoder(inputsEmbeds, text, decoder(w), pass),
+    logits: (hiddenStates, w) => llamaHead(hiddenStates, text, decoder(w), head(w), config.tieWordEmbeddings),
+  };
+}
+
+/** The chosen layers of one picture, joined along the width. [1, 1 + P, Cv] each → [tokens, Cv * layers] */
+function selectFeatures(hiddenStates: readonly Tensor[], config: LlavaConfig): Tensor {
+  const chosen = config.visionFeatureLayers.map((layer) => {
+    const state = hiddenStates[layer];
+    invariant(state, `the tower has no hidden state ${layer}`);
+    return state;
+  });
+  const selected = chosen.length === 1 && chosen[0] ? chosen[0] : concat(chosen, -1);
+  const [, rows = 0, width = 0] = selected.shape;
+  const kept = config.visionFeatureSelectStrategy === 'default' ? slice(selected, 1, 1, rows) : selected;
+  return reshape(kept, [tokensPerImage(config), width]);
+}
+
+const visionTower = (w: Parameters): Parameters =>
+  w.firstScope([
+    'vision_tower.vision_model',
+    'vision_tower',
+    'model.vision_tower.vision_model',
+    'model.vision_tower',
+  ]);
+const projector = (w: Parameters): Parameters =>
+  w.firstScope(['multi_modal_projector', 'model.multi_modal_projector']);
+const decoder = (w: Parameters): Parameters =>
+  w.firstScope(['language_model.model', 'model.language_model', 'language_model']);
+const head = (w: Parameters): Parameters =>
+  w.has('language_model.lm_head.weight') ? w.scope('language_model') : w;
