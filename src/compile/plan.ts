@@ -12,6 +12,8 @@ export interface Plan {
   readonly params: Uint8Array;
   readonly inputs: ReadonlyMap<string, PlanTensor>;
   readonly outputs: ReadonlyMap<string, PlanTensor>;
+  /** What the arenas would take together if no two intermediates shared memory. */
+  readonly intermediateBytes: number;
 }
 
 export type PlanBuffer =
@@ -57,11 +59,17 @@ export interface PlanDispatch {
   /** Scope and op: `language_model.layers.3.mlp linear`. */
   readonly label: string;
   readonly pipeline: number;
+  /** Kernel and tuning: `matmul_tiled{tileM: 8, ...}`. */
+  readonly kernel: string;
   readonly bindings: readonly PlanBinding[];
   readonly paramsOffset: number;
   readonly paramsByteLength: number;
   readonly workgroups: readonly [number, number, number];
   readonly cost: Cost;
+  /** Names of the tensors it writes. */
+  readonly outputs: readonly string[];
+  /** Ops it stands for, in order; one where nothing was fused. */
+  readonly fused: readonly string[];
   /** Why this kernel: the candidates with their estimates, and the refusals with their reasons. */
   readonly choice: string;
 }

@@ -39,6 +39,10 @@ export interface Device {
 
   /** Runs `fn` (synchronously: it encodes and submits) and rejects with what WebGPU found wrong in it. */
   withErrorScope<T>(label: string, fn: () => T): Promise<T>;
+  /** Follows a WebGPU promise; rejects with DeviceError when it fails or the device goes away first. */
+  guard<T>(where: string, promise: Promise<T>): Promise<T>;
+  /** Throws when the device is lost or disposed, or an uncaptured error was not reported yet. */
+  check(where: string): void;
   onSubmittedWorkDone(): Promise<void>;
   /** Frees everything; idempotent. Throws an uncaptured error that no call has reported yet. */
   dispose(): void;
@@ -75,6 +79,8 @@ export function createDevice({ gpu, owner, caps, driver, notice }: DeviceParts):
       return pipelines.size;
     },
     withErrorScope: faults.scope,
+    guard: faults.guard,
+    check: faults.check,
     async onSubmittedWorkDone() {
       faults.check('onSubmittedWorkDone');
       await faults.guard('onSubmittedWorkDone', gpu.queue.onSubmittedWorkDone());

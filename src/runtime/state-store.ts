@@ -1,0 +1,56 @@
+import type { Plan, PlanBuffer } from '../compile/plan.ts';
+import { InputError, invariant } from '../core/errors.ts';
+import { bufferUsage } from '../device/buffer-usage.ts';
+import type { Device } from '../device/gpu-device.ts';
+
+type StateBuffer = Extract<PlanBuffer, { kind: 'state' }>;
+
+/** Buffers that keep their values between runs, shared by name between the sessions made with this store. */
+export interface StateStore {
+  /** Makes the states of `plan` that are not there yet, zero-filled. Throws InputError where sizes differ. */
+  add(plan: Plan): void;
+  buffer(state: StateBuffer): GPUBuffer;
+  /** Sets every state to zero, in submission order. */
+  reset(): void;
+  readonly byteLength: number;
+  dispose(): void;
+}
+
+export function createStateStore(device: Device): StateStore {
+  const buffers = new Map<string, GPUBuffer>();
+
+  const addState = ({ name, label, byteLength }: StateBuffer): void => {
+    const known = buffers.get(name);
+    if (!known) {
+      const usage = bufferUsage.storage | bufferUsage.copyDst | bufferUsage.copySrc;
+      buffers.set(name, device.createBuffer({ label, byteLength, usage }));
+    } else if (known.size !== byteLength) {
+      throw new InputError(
+        `state "${name}": one plan has ${known.size} bytes, another ${byteLength}; expected the same. Compile both for one cache length and dtype.`,
+      );
+    }
+  };
+
+  return {
+    add(plan) {
+      for (const buffer of plan.buffers) if (buffer.kind === 'state') addState(buffer);
+    },
+    buffer({ name }) {
+      const buffer = buffers.get(name);
+      invariant(buffer, `state "${name}" was not added`);
+      return buffer;
+    },
+    reset() {
+      const encoder = device.gpu.createCommandEncoder({ label: 'reset states' });
+      for (const buffer of buffers.values()) encoder.clearBuffer(buffer);
+      device.gpu.queue.submit([encoder.finish()]);
+    },
+    get byteLength() {
+      return [...buffers.values()].reduce((sum, { size }) => sum + size, 0);
+    },
+    dispose() {
+      for (const buffer of buffers.values()) device.destroyBuffer(buffer);
+      buffers.clear();
+    },
+  };
+}

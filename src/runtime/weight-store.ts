@@ -1,0 +1,178 @@
+import type { Plan, PlanBuffer } from '../compile/plan.ts';
+import { DTYPE_BYTES } from '../core/dtype.ts';
+import { InputError, invariant, WeightError } from '../core/errors.ts';
+import { elementCount, formatShape, sameShape } from '../core/shape.ts';
+import { bufferUsage } from '../device/buffer-usage.ts';
+import type { Device } from '../device/gpu-device.ts';
+import { readChunks } from '../weights/chunks.ts';
+import type { TensorEntry, TensorIndex } from '../weights/safetensors.ts';
+import { createWeightUploader } from './weight-upload.ts';
+
+export type WeightBuffer = Extract<PlanBuffer, { kind: 'weight' }>;
+export type ConstantBuffer = Extract<PlanBuffer, { kind: 'constant' }>;
+
+export interface WeightStoreOptions {
+  /** After every chunk: bytes of the files read so far in this load, of how many, and the tensor's name. */
+  readonly onProgress?: ((bytesDone: number, bytesTotal: number, name: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+  /** Most bytes of a file in host memory at once; a multiple of 16. 8 MiB unless told. */
+  readonly chunkBytes?: number | undefined;
+}
+
+/** Weights and constants on the GPU, each loaded once however many plans use it. */
+export interface WeightStore {
+  /**
+   * Loads what `plans` need and is not there yet; sessions call it, and a caller may, to load for several plans
+   * with one progress. Throws WeightError naming every missing tensor, or the one that does not fit.
+   */
+  load(plans: readonly Plan[]): Promise<void>;
+  /** Throws an internal error where it was not loaded. */
+  buffer(wanted: WeightBuffer | ConstantBuffer): GPUBuffer;
+  /** GPU bytes held. */
+  readonly byteLength: number;
+  dispose(): void;
+}
+
+/** A store of the tensors of `index`, which must stay open until the last load. */
+export function createWeightStore(
+  device: Device,
+  index: TensorIndex,
+  options: WeightStoreOptions = {},
+): WeightStore {
+  const buffers = new Map<string, GPUBuffer>();
+  // Loads run one after another, so that two sessions made at once do not load a tensor twice.
+  let lastLoad: Promise<void> = Promise.resolve();
+
+  const loadMissing = async (plans: readonly Plan[]): Promise<void> => {
+    const wanted = new Map<string, WeightBuffer | ConstantBuffer>();
+    for (const buffer of plans.flatMap((plan) => plan.buffers)) {
+      if (buffer.kind !== 'weight' && buffer.kind !== 'constant') continue;
+      checkSameSize(buffer, buffers.get(keyOf(buffer))?.size);
+      if (!buffers.has(keyOf(buffer))) wanted.set(keyOf(buffer), buffer);
+    }
+    const entries = findEntries(index, [...wanted.values()].filter(isWeight));
+    const made = new Map<string, GPUBuffer>();
+    try {
+      for (const [key, { label, byteLength }] of wanted)
+        made.set(key, device.createBuffer({ label, byteLength, usage: USAGE }));
+      for (const [key, buffer] of wanted)
+        if (buffer.kind === 'constant') writeWhole(device, made.get(key), buffer);
+      await uploadEntries(device, entries, (weight) => made.get(keyOf(weight)), options);
+    } catch (error) {
+      for (const buffer of made.values()) device.destroyBuffer(buffer);
+      throw error;
+    }
+    for (const [key, buffer] of made) buffers.set(key, buffer);
+  };
+
+  return {
+    load(plans) {
+      const load = lastLoad.then(() => loadMissing(plans));
+      lastLoad = load.catch(() => undefined);
+      return load;
+    },
+    buffer(wanted) {
+      const buffer = buffers.get(keyOf(wanted));
+      invariant(buffer, `${wanted.kind} "${wanted.name}" was not loaded`);
+      return buffer;
+    },
+    get byteLength() {
+      return [...buffers.values()].reduce((sum, { size }) => sum + size, 0);
+    },
+    dispose() {
+      for (const buffer of buffers.values()) device.destroyBuffer(buffer);
+      buffers.clear();
+    },
+  };
+}
+
+const USAGE = bufferUsage.storage | bufferUsage.copyDst | bufferUsage.copySrc;
+
+const isWeight = (buffer: WeightBuffer | ConstantBuffer): buffer is WeightBuffer => buffer.kind === 'weight';
+
+function keyOf(buffer: WeightBuffer | ConstantBuffer): string {
+  if (buffer.kind === 'constant') return `constant ${buffer.name}`;
+  return `weight ${buffer.name} ${buffer.dtype} ${buffer.rows?.join(':') ?? 'all'}`;
+}
+
+function checkSameSize(buffer: WeightBuffer | ConstantBuffer, size: number | undefined): void {
+  if (size === undefined || size === buffer.byteLength) return;
+  throw new InputError(
+    `${buffer.kind} "${buffer.name}": one plan has ${size} bytes, another ${buffer.byteLength}; expected the same. Give different values different names.`,
+  );
+}
+
+/** The checkpoint's tensor (or its rows) for every weight. Throws WeightError listing all that are missing. */
+function findEntries(
+  index: TensorIndex,
+  weights: readonly WeightBuffer[],
+): ReadonlyMap<TensorEntry, WeightBuffer> {
+  const missing = new Set(weights.filter(({ name }) => !index.has(name)).map(({ name }) => name));
+  if (missing.size > 0) {
+    throw new WeightError(
+      `weights: ${missing.size} of the model's tensors are missing: ${[...missing].join(', ')}; expected them in the checkpoint's ${index.size} tensors. Check that the checkpoint is whole and of this architecture.`,
+    );
+  }
+  return new Map(
+    weights.map((weight) => {
+      const entry = index.get(weight.name);
+      invariant(entry, `tensor "${weight.name}" vanished`);
+      return [rowsOf(entry, weight), weight];
+    }),
+  );
+}
+
+/** The part of `entry` that `weight` holds. */
+function rowsOf(entry: TensorEntry, { name, shape, rows }: WeightBuffer): TensorEntry {
+  const where = `weight "${name}"`;
+  if (rows) {
+    const [total = 0, ...rest] = entry.shape;
+    const [begin, end] = rows;
+    if (end > total || !sameShape([end - begin, ...rest], shape)) {
+      throw new WeightError(
+        `${where}: the checkpoint has ${formatShape(entry.shape)}; expected rows ${begin} to ${end} of it as ${formatShape(shape)}.`,
+      );
+    }
+    const rowBytes = entry.byteLength / total;
+    const byteLength = rowBytes * (end - begin);
+    return { ...entry, shape, offsetBytes: entry.offsetBytes + rowBytes * begin, byteLength };
+  }
+  if (elementCount(entry.shape) !== elementCount(shape)) {
+    throw new WeightError(
+      `${where}: the checkpoint has ${formatShape(entry.shape)}; expected ${formatShape(shape)}. The config and the weights do not belong together.`,
+    );
+  }
+  return { ...entry };
+}
+
+async function uploadEntries(
+  device: Device,
+  entries: ReadonlyMap<TensorEntry, WeightBuffer>,
+  bufferOf: (weight: WeightBuffer) => GPUBuffer | undefined,
+  { onProgress, signal, chunkBytes }: WeightStoreOptions,
+): Promise<void> {
+  if (entries.size === 0) return;
+  const bytesTotal = [...entries.keys()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  let bytesDone = 0;
+  const uploader = createWeightUploader(device);
+  try {
+    const reading = { ...(signal && { signal }), ...(chunkBytes && { chunkBytes }) };
+    for await (const chunk of readChunks(entries.keys(), reading)) {
+      const weight = entries.get(chunk.entry);
+      const buffer = weight && bufferOf(weight);
+      invariant(weight && buffer, `chunk of "${chunk.entry.name}", which nobody asked for`);
+      await uploader.upload(chunk, weight.dtype, buffer);
+      bytesDone += chunk.bytes.byteLength;
+      onProgress?.(bytesDone, bytesTotal, chunk.entry.name);
+    }
+    await uploader.finish();
+  } finally {
+    uploader.dispose();
+  }
+}
+
+function writeWhole(device: Device, buffer: GPUBuffer | undefined, { name, data }: ConstantBuffer): void {
+  invariant(buffer, `constant "${name}" has no buffer`);
+  invariant(data.BYTES_PER_ELEMENT === DTYPE_BYTES.f32, `constant "${name}" is not of 32-bit values`);
+  if (data.length > 0) device.gpu.queue.writeBuffer(buffer, 0, data as ArrayBufferView<ArrayBuffer>);
+}
