@@ -34,11 +34,11 @@ export const softmaxRow = defineKernel({
 
     @compute @workgroup_size(WORKGROUP_SIZE)
     fn main(
-      @builtin(workgroup_id) workgroup: vec3u,
-      @builtin(num_workgroups) workgroups: vec3u,
+      @builtin(workgroup_id) workgroupId: vec3u,
+      @builtin(num_workgroups) numWorkgroups: vec3u,
       @builtin(local_invocation_index) thread: u32,
     ) {
-      let row = workgroupIndex(workgroup, workgroups);
+      let row = workgroupIndex(workgroupId, numWorkgroups);
       if (row >= params.rows) { return; }
       let start = row * params.cols;
 

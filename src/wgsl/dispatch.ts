@@ -4,8 +4,8 @@ import type { Snippet } from './wgsl.ts';
 export const workgroupIndex: Snippet = {
   name: 'workgroupIndex',
   code: `
-    fn workgroupIndex(workgroup: vec3u, workgroups: vec3u) -> u32 {
-      return workgroup.y * workgroups.x + workgroup.x;
+    fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
+      return id.y * count.x + id.x;
     }
   `,
 };
