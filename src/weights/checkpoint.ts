@@ -127,7 +127,7 @@ async function noWeights(files: CheckpointFiles): Promise<WeightError> {
     return new WeightError(`${where}; expected one of them. Check the path or address.`);
   }
   return new WeightError(
-    `${where}, but ${found.slice(0, 5).join(', ')}; expected safetensors. ${remedyFor(found)}`,
+    `${where}, but ${found.slice(0, 5).join(', ')}; expected one of the two. ${remedyFor(found)}`,
   );
 }
 

@@ -175,7 +175,10 @@ describe('sharded checkpoints', () => {
 
 describe('a checkpoint without safetensors', () => {
   test.each([
-    ['pytorch_model.bin', /but pytorch_model\.bin; expected safetensors\. Convert it once with transformers/],
+    [
+      'pytorch_model.bin',
+      /but pytorch_model\.bin; expected one of the two\. Convert it once with transformers/,
+    ],
     ['model.Q4_K_M.gguf', /but model\.Q4_K_M\.gguf; .* original repository that the GGUF was made from/],
     ['adapter_model.safetensors', /but adapter_model\.safetensors; .* Rename a single weight file/],
     [
