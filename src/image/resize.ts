@@ -3,9 +3,9 @@ import type { Picture } from './picture.ts';
 import { type FilterName, type ResampleFilter, smoothFilters } from './resample-filters.ts';
 
 /**
- * Pillow's resize, bit for bit, for 8-bit RGB: antialiased (the filter widens when shrinking), horizontal
- * pass first, fixed-point sums rounded to 8 bits after each pass.
- * Source: Pillow, src/libImaging/Resample.c and Geometry.c (nearest).
+ * Pillow's resize, bit for bit, for 8-bit RGB: antialiased (the filter widens when shrinking), two passes,
+ * fixed-point sums rounded to 8 bits after each.
+ * Source: Pillow 13, src/libImaging/Resample.c and Geometry.c (nearest).
  */
 
 /** 32 bits less 8 for the pixel and 2 for the overshoot of filters with negative lobes. */
@@ -30,13 +30,25 @@ export function resize(picture: Picture, width: number, height: number, filter: 
   if (filter === 'nearest') return resizeNearest(picture, width, height);
 
   const kernel = smoothFilters[filter];
-  const wide =
-    width === picture.width
-      ? picture
-      : resizeRows(picture, width, computeCoefficients(picture.width, width, kernel));
-  return height === wide.height
-    ? wide
-    : resizeColumns(wide, height, computeCoefficients(wide.height, height, kernel));
+  return isVerticalFirst(picture, width, height)
+    ? resizeWidth(resizeHeight(picture, height, kernel), width, kernel)
+    : resizeHeight(resizeWidth(picture, width, kernel), height, kernel);
+}
+
+/** Rounding between the passes makes their order visible. Pillow before 13 always ran the horizontal one first. */
+function isVerticalFirst(picture: Picture, width: number, height: number): boolean {
+  const rowsLost = picture.height - height;
+  return rowsLost > 0 && rowsLost > (picture.width - width) * 2;
+}
+
+function resizeWidth(picture: Picture, width: number, filter: ResampleFilter): Picture {
+  if (width === picture.width) return picture;
+  return resampleRows(picture, width, computeCoefficients(picture.width, width, filter));
+}
+
+function resizeHeight(picture: Picture, height: number, filter: ResampleFilter): Picture {
+  if (height === picture.height) return picture;
+  return resampleColumns(picture, height, computeCoefficients(picture.height, height, filter));
 }
 
 function computeCoefficients(inSize: number, outSize: number, filter: ResampleFilter): Coefficients {
@@ -76,7 +88,7 @@ const toFixedPoint = (weight: number): number =>
 
 const ROUND = 1 << (PRECISION_BITS - 1);
 
-function resizeRows(picture: Picture, width: number, coefficients: Coefficients): Picture {
+function resampleRows(picture: Picture, width: number, coefficients: Coefficients): Picture {
   const { start, count, weights, stride } = coefficients;
   const { height, data: source } = picture;
   // Clamped, so that a store is Pillow's clip8.
@@ -105,7 +117,7 @@ function resizeRows(picture: Picture, width: number, coefficients: Coefficients)
   return { width, height, data: new Uint8Array(target.buffer) };
 }
 
-function resizeColumns(picture: Picture, height: number, coefficients: Coefficients): Picture {
+function resampleColumns(picture: Picture, height: number, coefficients: Coefficients): Picture {
   const { start, count, weights, stride } = coefficients;
   const { width, data: source } = picture;
   const rowLength = width * CHANNELS;

@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { createPicture } from '../../src/image/picture.ts';
 import type { FilterName } from '../../src/image/resample-filters.ts';
 import { resize } from '../../src/image/resize.ts';
 import { readGoldenJson, readGoldenTensors } from '../read-golden.ts';
+import { readFixture } from './read-fixture.ts';
 
 type Item = {
   readonly op: string;
@@ -29,6 +31,42 @@ describe('resize equals Pillow bit for bit', () => {
     const resized = resize(source, outWidth, outHeight, params.filter);
     expect([resized.height, resized.width]).toEqual([outHeight, outWidth]);
     expect(resized.data).toEqual(tensor(`resize_u8.${index}.out`).data);
+  });
+});
+
+type Resize = {
+  readonly filter: FilterName;
+  readonly from: readonly [number, number];
+  readonly to: readonly [number, number];
+  readonly sha256: string;
+};
+const { resizes } = readFixture<{ resizes: readonly Resize[] }>('pillow-resizes.json');
+
+/** The pattern of pillow-resizes.py. */
+function pattern(width: number, height: number) {
+  const data = new Uint8Array(width * height * 3);
+  for (let y = 0, i = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      for (let channel = 0; channel < 3; channel++, i++) {
+        data[i] = x * 37 + y * 101 + channel * 59 + x * y * 7 + (x ^ y) * 13;
+      }
+    }
+  }
+  return createPicture(width, height, data);
+}
+
+describe('resize between random sizes equals Pillow', () => {
+  it('covers both orders of the passes', () => {
+    const verticalFirst = resizes.filter(
+      ({ from, to }) => from[1] > to[1] && from[1] - to[1] > 2 * (from[0] - to[0]),
+    );
+    expect(verticalFirst.length).toBeGreaterThan(20);
+    expect(resizes.length - verticalFirst.length).toBeGreaterThan(20);
+  });
+
+  it.each(resizes)('$filter from $from to $to', ({ filter, from, to, sha256 }) => {
+    const { data } = resize(pattern(...from), ...to, filter);
+    expect(createHash('sha256').update(data).digest('hex')).toBe(sha256);
   });
 });
 

@@ -1,0 +1,161 @@
+import { ConfigError, UnsupportedError } from '../core/errors.ts';
+import { type FilterName, filterByResampleCode } from './resample-filters.ts';
+
+/** How a checkpoint turns a picture into pixel values, read from its preprocessor_config.json. */
+export type ImageProcessorConfig = {
+  readonly resize: ResizeTarget | null;
+  readonly filter: FilterName;
+  readonly centerCrop: PixelSize | null;
+  /** Factor from 8-bit levels to the model's range, or null to leave them as they are. */
+  readonly rescaleFactor: number | null;
+  readonly normalize: { readonly mean: Rgb; readonly std: Rgb } | null;
+};
+
+export type Rgb = readonly [number, number, number];
+export type PixelSize = { readonly height: number; readonly width: number };
+export type ResizeTarget =
+  | { readonly kind: 'exact'; readonly height: number; readonly width: number }
+  | { readonly kind: 'shortest-edge'; readonly edge: number };
+
+type Json = Readonly<Record<string, unknown>>;
+
+/**
+ * What the reference classes assume when a file leaves a switch out, as old checkpoints do.
+ * Source: the `__init__` defaults of transformers' image_processing_clip.py, _llava.py and _siglip.py.
+ */
+type ProcessorDefaults = { readonly resample: number; readonly centerCrop: boolean };
+const clipDefaults: ProcessorDefaults = { resample: 3, centerCrop: true };
+const siglipDefaults: ProcessorDefaults = { resample: 3, centerCrop: false };
+
+const defaultsByType: ReadonlyMap<string, ProcessorDefaults> = new Map([
+  ['CLIPImageProcessor', clipDefaults],
+  ['CLIPFeatureExtractor', clipDefaults],
+  ['LlavaImageProcessor', clipDefaults],
+  ['SiglipImageProcessor', siglipDefaults],
+]);
+
+/**
+ * Parses a preprocessor_config.json, or a processor_config.json that nests one under `image_processor`.
+ * Throws ConfigError for a type that is not known, and for a field that is missing or odd, UnsupportedError
+ * for one that pads.
+ */
+export function parseImageProcessor(json: unknown): ImageProcessorConfig {
+  const outer = asObject(json, 'the file');
+  const config = 'image_processor' in outer ? asObject(outer.image_processor, 'image_processor') : outer;
+  const defaults = defaultsOf(config);
+  if (readFlag(config, 'do_pad', false)) {
+    throw new UnsupportedError(
+      'image processor config: do_pad is true; expected a processor that does not pad.',
+    );
+  }
+  const flag = (name: string, otherwise: boolean): boolean => readFlag(config, name, otherwise);
+  return {
+    resize: flag('do_resize', true) ? readResizeTarget(config) : null,
+    filter: readFilter(config, defaults),
+    centerCrop: flag('do_center_crop', defaults.centerCrop) ? readCropSize(config) : null,
+    rescaleFactor: flag('do_rescale', true) ? readRescaleFactor(config) : null,
+    normalize: flag('do_normalize', true)
+      ? { mean: readRgb(config, 'image_mean'), std: readStd(config) }
+      : null,
+  };
+}
+
+/** Height and width of every `preprocess` output, or null when they follow the picture's. */
+export function outputSize(config: ImageProcessorConfig): PixelSize | null {
+  if (config.centerCrop) return config.centerCrop;
+  return config.resize?.kind === 'exact' ? config.resize : null;
+}
+
+function defaultsOf(config: Json): ProcessorDefaults {
+  // Checkpoints from before transformers 4.26 name the type so.
+  const type = config.image_processor_type ?? config.feature_extractor_type;
+  // "Fast" and "Pil" name the backend that wrote the file, not other arithmetic.
+  const family = typeof type === 'string' ? type.replace(/(Fast|Pil)$/, '') : '';
+  const defaults = defaultsByType.get(family);
+  if (!defaults) {
+    throw wrong('image_processor_type', type, `one of ${[...defaultsByType.keys()].join(', ')}`);
+  }
+  return defaults;
+}
+
+function readResizeTarget(config: Json): ResizeTarget {
+  const { size } = config;
+  // A bare number is the shortest edge (CLIP checkpoints of 2021); Siglip has always written both edges.
+  if (isPixels(size)) return { kind: 'shortest-edge', edge: size };
+  const { shortest_edge: edge, height, width, ...rest } = asObject(size, 'size');
+  if (Object.keys(rest).length === 0) {
+    if (isPixels(edge) && height === undefined && width === undefined) return { kind: 'shortest-edge', edge };
+    if (isPixels(height) && isPixels(width) && edge === undefined) return { kind: 'exact', height, width };
+  }
+  throw wrong('size', size, '{ shortest_edge } or { height, width } in whole pixels');
+}
+
+function readCropSize(config: Json): PixelSize {
+  const { crop_size: size } = config;
+  if (isPixels(size)) return { height: size, width: size };
+  const { height, width } = asObject(size, 'crop_size');
+  if (!isPixels(height) || !isPixels(width)) {
+    throw wrong('crop_size', size, '{ height, width } in whole pixels');
+  }
+  return { height, width };
+}
+
+function readFilter(config: Json, defaults: ProcessorDefaults): FilterName {
+  const code = config.resample ?? defaults.resample;
+  const filter = typeof code === 'number' ? filterByResampleCode.get(code) : undefined;
+  if (!filter) throw wrong('resample', code, 'a Pillow resampling code, 0 to 5');
+  return filter;
+}
+
+function readRescaleFactor(config: Json): number {
+  const factor = config.rescale_factor ?? 1 / 255;
+  if (typeof factor !== 'number' || !Number.isFinite(factor) || factor <= 0) {
+    throw wrong('rescale_factor', factor, 'a positive number');
+  }
+  return factor;
+}
+
+function readStd(config: Json): Rgb {
+  const std = readRgb(config, 'image_std');
+  if (std.some((value) => value <= 0)) throw wrong('image_std', std, 'three positive numbers');
+  return std;
+}
+
+function readRgb(config: Json, name: string): Rgb {
+  const value = config[name];
+  const numbers = Array.isArray(value)
+    ? value.filter((v) => typeof v === 'number' && Number.isFinite(v))
+    : [];
+  const [red, green, blue] = numbers as number[];
+  if (
+    !Array.isArray(value) ||
+    value.length !== 3 ||
+    red === undefined ||
+    green === undefined ||
+    blue === undefined
+  ) {
+    throw wrong(name, value, 'three finite numbers');
+  }
+  return [red, green, blue];
+}
+
+function readFlag(config: Json, name: string, otherwise: boolean): boolean {
+  const value = config[name] ?? otherwise;
+  if (typeof value !== 'boolean') throw wrong(name, value, 'true or false');
+  return value;
+}
+
+/** No tower takes edges near this; a larger one can only be a mistake, and would ask for gigabytes. */
+const isPixels = (value: unknown): value is number =>
+  typeof value === 'number' && Number.isInteger(value) && value > 0 && value <= 16_384;
+
+function asObject(value: unknown, name: string): Json {
+  if (typeof value !== 'object' || value === null || Array.isArray(value))
+    throw wrong(name, value, 'an object');
+  return value as Json;
+}
+
+const wrong = (name: string, value: unknown, expected: string): ConfigError =>
+  new ConfigError(
+    `image processor config: ${name} is ${JSON.stringify(value) ?? 'missing'}; expected ${expected}.`,
+  );
