@@ -1,11 +1,10 @@
 import { attention } from '../../graph/attention.ts';
-import { concat } from '../../graph/concat.ts';
+import { embedding } from '../../graph/embedding.ts';
 import { linear } from '../../graph/linear.ts';
 import { add } from '../../graph/math.ts';
+import { concat, reshape } from '../../graph/movement.ts';
 import { layerNorm } from '../../graph/norm.ts';
-import { patchify } from '../../graph/patchify.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import { expand, reshape } from '../../graph/view.ts';
 import type { Parameters } from '../parameters.ts';
 import { type ClipVisionConfig, numPatches } from './config.ts';
 
@@ -37,7 +36,11 @@ function clipEmbeddings(pixelValues: Tensor, config: ClipVisionConfig, w: Parame
     patchify(pixelValues, patchSize),
     reshape(kernel, [C, numChannels * patchSize ** 2]),
   ); // [B, P, C]
-  const classToken = expand(reshape(w.get('class_embedding', [C]), [1, 1, C]), [B, 1, C]);
+  // A gather of one row, since a parameter has no batch axis to broadcast.
+  const firstRow = pixelValues.graph.constant(`vision.class_rows.${B}`, new Uint32Array(B), [B, 1]);
+  const classToken = embedding(firstRow, reshape(w.get('class_embedding', [C]), [1, C]), {
+    dtype: pixelValues.dtype,
+  });
   const positions = w.get('position_embedding.weight', [1 + P, C]);
   return add(concat([classToken, patches], 1), positions); // [B, 1 + P, C]
 }

@@ -1,8 +1,6 @@
 import { invariant } from '../../core/errors.ts';
-import { concat } from '../../graph/concat.ts';
-import { slice } from '../../graph/slice.ts';
+import { concat, reshape, slice } from '../../graph/movement.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import { reshape } from '../../graph/view.ts';
 import { clipVision } from '../clip/vision.ts';
 import type { ConfigReader } from '../config-reader.ts';
 import { llamaDecoder } from '../llama/decoder.ts';

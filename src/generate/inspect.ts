@@ -1,0 +1,152 @@
+import { compile } from '../compile/compile.ts';
+import type { Plan } from '../compile/plan.ts';
+import type { Caps } from '../core/caps.ts';
+import { DTYPE_BYTES } from '../core/dtype.ts';
+import { elementCount, type Shape } from '../core/shape.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Model, TextInfo, VisionInfo } from '../models/model.ts';
+import type { Precision } from '../models/parameters.ts';
+import type { TensorIndex } from '../weights/safetensors.ts';
+import type { WeightRoot } from '../weights/weight-scope.ts';
+import { buildDecoderGraph, buildVisionGraph } from './graphs.ts';
+
+/** What a checkpoint is and what running it will take, known without a device. */
+export interface CheckpointReport {
+  readonly name: string;
+  readonly modelType: string;
+  readonly text: TextInfo;
+  readonly vision: VisionInfo | null;
+  readonly precision: Precision;
+  readonly tensors: readonly TensorSummary[];
+  readonly parameters: number;
+  /** Parameters by the first part of their names, e.g. `vision_tower`. */
+  readonly parametersByPart: Readonly<Record<string, number>>;
+  readonly fileBytes: number;
+  readonly unusedTensors: readonly string[];
+  readonly memory: MemoryEstimate;
+}
+
+export interface TensorSummary {
+  readonly name: string;
+  readonly dtype: string;
+  readonly shape: Shape;
+  readonly byteLength: number;
+}
+
+/** GPU bytes. */
+export interface MemoryEstimate {
+  readonly weights: number;
+  readonly kvCachePerToken: number;
+  /** For `contextTokens` tokens. */
+  readonly kvCache: number;
+  readonly contextTokens: number;
+  /** Scratch of the largest plan: vision tower, prompt chunk or decode step. */
+  readonly scratch: number;
+  readonly total: number;
+}
+
+export interface InspectOptions {
+  readonly precision: Precision;
+  /** Tokens to plan the KV cache for. */
+  readonly contextTokens: number;
+}
+
+/** The limits every WebGPU adapter has, with no optional feature: the estimate holds anywhere. */
+const BASELINE: Caps = {
+  adapterName: 'baseline WebGPU',
+  kind: 'unknown',
+  features: { shaderF16: true, subgroups: false, timestampQuery: false },
+  subgroupMinSize: 0,
+  subgroupMaxSize: 0,
+  limits: {
+    maxBufferSize: 256 * 2 ** 20,
+    maxStorageBufferBindingSize: 128 * 2 ** 20,
+    maxStorageBuffersPerShaderStage: 8,
+    maxComputeWorkgroupStorageSize: 16384,
+    maxComputeInvocationsPerWorkgroup: 256,
+    maxComputeWorkgroupSizeX: 256,
+    maxComputeWorkgroupSizeY: 256,
+    maxComputeWorkgroupsPerDimension: 65535,
+    minStorageBufferOffsetAlignment: 256,
+    minUniformBufferOffsetAlignment: 256,
+  },
+};
+
+/** Tokens of a prompt chunk the scratch is estimated for. */
+const PROMPT_CHUNK = 128;
+
+/** Throws WeightError for missing tensors, as loading would. */
+export function inspectModel(
+  name: string,
+  model: Model,
+  index: TensorIndex,
+  weights: WeightRoot,
+  { precision, contextTokens }: InspectOptions,
+): CheckpointReport {
+  const decoder = (seq: number): Graph =>
+    buildDecoderGraph(model, weights, precision, {
+      seq,
+      capacity: contextTokens,
+      imageTokens: 0,
+      picker: 'greedy',
+    });
+  const graphs = [decoder(1), decoder(Math.min(PROMPT_CHUNK, contextTokens))];
+  if (model.vision) graphs.push(buildVisionGraph(model, weights, precision));
+  const plans = graphs.map((graph) => compile(graph, BASELINE));
+  const tensors = [...index.values()].map(({ name, dtype, shape, byteLength }) => ({
+    name,
+    dtype,
+    shape,
+    byteLength,
+  }));
+  const { text } = model;
+  const kvCachePerToken =
+    2 * text.numHiddenLayers * text.numKeyValueHeads * text.headDim * DTYPE_BYTES[precision.kvCache];
+  const kvCache = kvCachePerToken * contextTokens;
+  const weightBytes = weightBytesOf(plans);
+  const scratch = Math.max(...plans.map(scratchBytesOf));
+  return {
+    name,
+    modelType: model.modelType,
+    text,
+    vision: model.vision ?? null,
+    precision,
+    tensors,
+    parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+    parametersByPart: parametersByPart(tensors),
+    fileBytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
+    unusedTensors: weights.finish(),
+    memory: {
+      weights: weightBytes,
+      kvCachePerToken,
+      kvCache,
+      contextTokens,
+      scratch,
+      total: weightBytes + kvCache + scratch,
+    },
+  };
+}
+
+/** Plans share weights by label, so each counts once. */
+function weightBytesOf(plans: readonly Plan[]): number {
+  const bytes = new Map<string, number>();
+  for (const buffer of plans.flatMap((plan) => plan.buffers)) {
+    if (buffer.kind === 'weight' || buffer.kind === 'constant') bytes.set(buffer.label, buffer.byteLength);
+  }
+  return [...bytes.values()].reduce((sum, value) => sum + value, 0);
+}
+
+const scratchBytesOf = (plan: Plan): number =>
+  plan.buffers.reduce(
+    (sum, { kind, byteLength }) => (kind === 'arena' || kind === 'input' ? sum + byteLength : sum),
+    0,
+  );
+
+function parametersByPart(tensors: readonly TensorSummary[]): Record<string, number> {
+  const parts: Record<string, number> = {};
+  for (const { name, shape } of tensors) {
+    const part = name.split('.')[0] ?? name;
+    parts[part] = (parts[part] ?? 0) + elementCount(shape);
+  }
+  return parts;
+}

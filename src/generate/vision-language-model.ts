@@ -1,0 +1,52 @@
+import type { PictureSource } from '../image/load-picture.ts';
+import type { Model } from '../models/model.ts';
+import type { Precision } from '../models/parameters.ts';
+import type { ChatMessage } from '../text/chat-template.ts';
+import type { Generation } from './generation.ts';
+import type { SamplingOptions } from './generation-config.ts';
+
+/** What one answer is made from. Anything left out is as the checkpoint's generation_config.json says. */
+export interface GenerateOptions extends Partial<SamplingOptions> {
+  /** A conversation; its last message is the user's. Give this or `prompt`. */
+  readonly messages?: readonly ChatMessage[];
+  /** One question, asked with all of `images` before it. */
+  readonly prompt?: string;
+  /** Pictures in the order of the image parts of `messages`. */
+  readonly images?: readonly PictureSource[];
+  readonly maxNewTokens?: number;
+  /** Always the most likely token; same as temperature 0. */
+  readonly greedy?: boolean;
+  /** Repeats a sampled answer on the same adapter. Random unless given. */
+  readonly seed?: number;
+  /** The answer ends before any of these. */
+  readonly stop?: readonly string[];
+  readonly signal?: AbortSignal;
+}
+
+/** A checkpoint on a device, ready to answer. Calls are answered one after another. */
+export interface VisionLanguageModel {
+  /** Folder or address it came from. */
+  readonly name: string;
+  readonly adapterName: string;
+  /** One line for people when a CPU does a GPU's work and nobody asked for that. */
+  readonly notice: string | undefined;
+  readonly model: Model;
+  readonly precision: Precision;
+  /** From the call of `loadModel` until the weights were on the device and the pipelines made, in ms. */
+  readonly loadMs: number;
+  /** Tensors of the checkpoint that the model does not use, for a warning. */
+  readonly unusedTensors: readonly string[];
+  /** Throws InputError for pictures and placeholders that do not match, and for a prompt beyond the context. */
+  generate(options: GenerateOptions): Generation;
+  /** Asks `prompt` ("Describe the image." unless told) about one picture. */
+  describe(image: PictureSource, options?: Omit<GenerateOptions, 'messages' | 'images'>): Generation;
+  /** Frees all that is on the device; the device too, where `loadModel` made it. */
+  dispose(): void;
+}
+
+/** Stages of loading, in order; `done` of `total` bytes or pipelines. */
+export interface LoadProgress {
+  readonly stage: 'weights' | 'pipelines';
+  readonly done: number;
+  readonly total: number;
+}
