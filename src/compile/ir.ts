@@ -64,7 +64,7 @@ export function lower(graph: Graph, keep: readonly string[]): Ir {
 
 function findNamed(graph: Graph, names: readonly string[]): [string, Tensor][] {
   if (names.length === 0) return [];
-  const named = new Map(graph.namedTensors().map((tensor) => [tensor.name, tensor]));
+  const { named } = graph;
   return names.map((name) => {
     const tensor = named.get(name);
     if (!tensor) {

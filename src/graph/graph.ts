@@ -13,7 +13,8 @@ export class Graph {
   /** Tensors the caller can read after a run, by name. */
   readonly outputs = new Map<string, Tensor>();
   private readonly sources = new Map<string, Tensor>();
-  private readonly names = new Map<number, string>();
+  private readonly namedTensors = new Map<string, Tensor>();
+  private readonly labels = new Map<number, string>();
   private readonly scopes: string[] = [];
   private nextId = 0;
 
@@ -91,28 +92,23 @@ export class Graph {
   }
 
   nameOf(tensor: Tensor): string {
-    const name = this.names.get(tensor.id);
-    if (name !== undefined) return name;
+    const label = this.labels.get(tensor.id);
+    if (label !== undefined) return label;
     return tensor.source.kind === 'op' ? `%${tensor.id}` : tensor.source.name;
   }
 
+  /** A tensor may have several names; the first is the one it is printed by. */
   setName(tensor: Tensor, name: string): void {
-    this.names.set(tensor.id, this.scopeName ? `${this.scopeName}.${name}` : name);
+    const full = this.scopeName ? `${this.scopeName}.${name}` : name;
+    const owner = this.namedTensors.get(full);
+    invariant(!owner || owner === tensor, `two tensors are named "${full}"`);
+    this.namedTensors.set(full, tensor);
+    if (!this.labels.has(tensor.id)) this.labels.set(tensor.id, full);
   }
 
-  /** The tensor called `name` by `named`, or undefined. */
-  find(name: string): Tensor | undefined {
-    for (const node of this.nodes) {
-      for (const tensor of Object.values(node.outputs)) {
-        if (this.names.get(tensor.id) === name) return tensor;
-      }
-    }
-    return undefined;
-  }
-
-  /** Names given to intermediates, in the order of the nodes that make them. */
-  namedTensors(): Tensor[] {
-    return this.nodes.flatMap((node) => Object.values(node.outputs).filter((t) => this.names.has(t.id)));
+  /** Intermediates by the names that `named` gave them, in that order. */
+  get named(): ReadonlyMap<string, Tensor> {
+    return this.namedTensors;
   }
 
   private declare(source: Exclude<TensorSource, { kind: 'op' }>, shape: Shape, dtype: DType): Tensor {

@@ -42,7 +42,7 @@ export function interpret(graph: Graph, values: InterpreterValues): Interpretati
   }
   return {
     outputs: new Map([...graph.outputs].map(([name, tensor]) => [name, valuesOf(tensor).data])),
-    named: new Map(graph.namedTensors().map((tensor) => [tensor.name, valuesOf(tensor).data])),
+    named: new Map([...graph.named].map(([name, tensor]) => [name, valuesOf(tensor).data])),
   };
 }
 

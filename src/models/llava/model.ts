@@ -42,7 +42,9 @@ function selectFeatures(hiddenStates: readonly Tensor[], config: LlavaConfig): T
     invariant(state, `the tower has no hidden state ${layer}`);
     return state;
   });
+  hiddenStates.at(-1)?.named('vision.last_hidden_state');
   const selected = chosen.length === 1 && chosen[0] ? chosen[0] : concat(chosen, -1);
+  selected.named('vision.selected_layer');
   const [, rows = 0, width = 0] = selected.shape;
   const kept = config.visionFeatureSelectStrategy === 'default' ? slice(selected, 1, 1, rows) : selected;
   return reshape(kept, [tokensPerImage(config), width]);
