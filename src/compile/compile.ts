@@ -1,10 +1,13 @@
 import type { Caps } from '../core/caps.ts';
 import type { Graph } from '../graph/graph.ts';
 import { createChooser } from './choose.ts';
+import { fuse } from './fuse.ts';
 import { lower } from './ir.ts';
 import { placeBuffers } from './place-buffers.ts';
 import type { Plan } from './plan.ts';
 import { removeDead } from './remove-dead.ts';
+import { rewrite } from './rewrite.ts';
+import { splitWeightRules } from './rewrites/split-weights.ts';
 import { schedule } from './schedule.ts';
 import { resolveStorage } from './storage.ts';
 
@@ -20,7 +23,9 @@ export interface CompileOptions {
  * Throws UnsupportedError naming the op that no kernel serves, InputError for an unknown name in `keep`.
  */
 export function compile(graph: Graph, caps: Caps, options: CompileOptions = {}): Plan {
-  const ir = removeDead(lower(graph, options.keep ?? []));
+  const live = removeDead(lower(graph, options.keep ?? []));
+  const split = rewrite(live, splitWeightRules(caps.limits.maxStorageBufferBindingSize));
+  const ir = options.fuse === false ? split : fuse(split);
   const storage = resolveStorage(ir);
   const choose = createChooser(caps);
   const steps = storage.steps.map((node) => ({ node, choice: choose(node) }));

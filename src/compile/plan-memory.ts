@@ -49,7 +49,7 @@ export function planMemory(
         `compile: intermediate "${lifetime.name}" takes ${size} bytes; expected at most ${limits.maxArenaBytes}, the largest buffer of this adapter. Use a shorter input or a smaller batch.`,
       );
     }
-    let best = { arena: arenas.length, offset: 0, growth: size, slack: 0 };
+    let best = { arena: arenas.length, offset: 0, growth: size, slack: Number.POSITIVE_INFINITY };
     arenas.forEach((arena, a) => {
       if (arena.members.some((j) => apart(i, j))) return;
       const taken = arena.members

@@ -1,0 +1,171 @@
+import { DTYPE_BYTES, storageByteLength } from '../../core/dtype.ts';
+import { UnsupportedError } from '../../core/errors.ts';
+import { dim, elementCount, type Shape } from '../../core/shape.ts';
+import { type ElementwiseAttrs, EXPRESSION_INPUTS, elementwise } from '../../ops/elementwise.ts';
+import { type EmbeddingAttrs, embedding } from '../../ops/embedding.ts';
+import { linear } from '../../ops/linear.ts';
+import { CONCAT_INPUTS, concat, slice } from '../../ops/movement.ts';
+import { type Attrs, type Op, required } from '../../ops/op.ts';
+import type { IrNode, IrTensor } from '../ir.ts';
+import type { RewriteRule } from '../rewrite.ts';
+
+/**
+ * A weight over `maxBindingBytes` becomes several of whole rows; linear computes its columns part by part and joins
+ * them, embedding adds up the parts, all of which but one give zeros. Equal tensors are cut alike, so that tied
+ * weights stay shared.
+ */
+export const splitWeightRules = (maxBindingBytes: number): readonly RewriteRule[] => [
+  {
+    name: 'split linear',
+    op: linear,
+    rewrite(node) {
+      const parts = partsOf(node, maxBindingBytes);
+      return parts && { nodes: splitLinear(node, parts) };
+    },
+  },
+  {
+    name: 'split embedding',
+    op: embedding,
+    rewrite(node) {
+      const parts = partsOf(node, maxBindingBytes);
+      return parts && { nodes: splitEmbedding(node, parts) };
+    },
+  },
+];
+
+interface Part {
+  readonly weight: IrTensor;
+  readonly begin: number;
+  readonly end: number;
+}
+
+/** Kernels read and write vectors of four; parts of a multiple of it keep that possible. */
+const ROW_MULTIPLE = 8;
+
+/** The row ranges to cut the node's weight into, or undefined where it fits as it is. */
+function partsOf({ inputs: { weight }, scope }: IrNode, maxBindingBytes: number): Part[] | undefined {
+  if (weight?.source.kind !== 'weight' || weight.source.rows) return undefined;
+  const { dtype, shape, name } = weight;
+  if (storageByteLength(dtype, elementCount(shape)) <= maxBindingBytes) return undefined;
+  const rows = dim(shape, 0);
+  const rowBytes = elementCount(shape.slice(1)) * DTYPE_BYTES[dtype];
+  const most = Math.floor(maxBindingBytes / rowBytes / ROW_MULTIPLE) * ROW_MULTIPLE;
+  if (most === 0) {
+    throw new UnsupportedError(
+      `compile "${scope}": ${ROW_MULTIPLE} rows of weight "${name}" take ${ROW_MULTIPLE * rowBytes} bytes; expected at most ${maxBindingBytes}, the largest binding of this adapter.`,
+    );
+  }
+  const size = Math.min(most, Math.ceil(rows / Math.ceil(rows / most) / ROW_MULTIPLE) * ROW_MULTIPLE);
+  const parts: Part[] = [];
+  for (let begin = 0; begin < rows; begin += size) {
+    const end = Math.min(rows, begin + size);
+    const source = { ...weight.source, rows: [begin, end] as const };
+    parts.push({
+      begin,
+      end,
+      weight: { name: `${name}[${begin}:${end}]`, dtype, shape: shape.with(0, end - begin), source },
+    });
+  }
+  return parts;
+}
+
+function splitLinear(node: IrNode, parts: readonly Part[]): IrNode[] {
+  const nodes: IrNode[] = [];
+  const { bias, residual } = node.inputs;
+  const y = required(node.outputs, 'y', node.op.name);
+  const axis = y.shape.length - 1;
+  let columns = parts.map(({ weight, begin, end }) => {
+    const cut = (tensor: IrTensor): IrTensor => {
+      const last = tensor.shape.length - 1;
+      const shape = tensor.shape.with(last, end - begin);
+      return append(nodes, node, slice, { x: tensor }, { axis: last, begin, end }, madeOf(tensor, shape));
+    };
+    const inputs = {
+      ...node.inputs,
+      weight,
+      ...(bias && { bias: cut(bias) }),
+      ...(residual && { residual: cut(residual) }),
+    };
+    return append(nodes, node, linear, inputs, node.attrs, madeOf(y, y.shape.with(axis, end - begin)));
+  });
+  while (columns.length > 1) {
+    columns = inGroups(columns, CONCAT_INPUTS.length).map((group, _, groups) => {
+      const width = group.reduce((sum, { shape }) => sum + dim(shape, -1), 0);
+      const joined = groups.length === 1 ? y : madeOf(y, y.shape.with(axis, width));
+      return join(nodes, node, concat, group, { axis }, joined);
+    });
+  }
+  return nodes;
+}
+
+function splitEmbedding(node: IrNode, parts: readonly Part[]): IrNode[] {
+  const nodes: IrNode[] = [];
+  const y = required(node.outputs, 'y', node.op.name);
+  const { rowOffset } = node.attrs as EmbeddingAttrs;
+  let sums = parts.map(({ weight, begin }) => {
+    const attrs = { ...node.attrs, rowOffset: rowOffset + begin };
+    return append(nodes, node, embedding, { ...node.inputs, weight }, attrs, madeOf(y, y.shape));
+  });
+  while (sums.length > 1) {
+    sums = inGroups(sums, EXPRESSION_INPUTS.length).map((group, _, groups) =>
+      join(
+        nodes,
+        node,
+        elementwise,
+        group,
+        sumOf(group.length),
+        groups.length === 1 ? y : madeOf(y, y.shape),
+      ),
+    );
+  }
+  return nodes;
+}
+
+/** x0 + x1 + ... */
+function sumOf(count: number): ElementwiseAttrs {
+  const inputs = EXPRESSION_INPUTS.slice(0, count).map((input) => ({ input }));
+  const sums = inputs.slice(1).map((_, i) => ({
+    fn: 'add' as const,
+    args: [i === 0 ? 0 : count + i - 1, i + 1],
+  }));
+  return { expression: [...inputs, ...sums] };
+}
+
+/** Adds a node of one output to `nodes`; gives the output. A list of one needs no node. */
+function join<A extends Attrs>(
+  nodes: IrNode[],
+  node: IrNode,
+  op: Op<A>,
+  group: readonly IrTensor[],
+  attrs: A,
+  y: IrTensor,
+): IrTensor {
+  const [only] = group;
+  if (only && group.length === 1) return only;
+  return append(nodes, node, op, Object.fromEntries(group.map((part, i) => [`x${i}`, part])), attrs, y);
+}
+
+function append<A extends Attrs>(
+  nodes: IrNode[],
+  node: IrNode,
+  op: Op<A>,
+  inputs: Readonly<Record<string, IrTensor>>,
+  attrs: A,
+  y: IrTensor,
+): IrTensor {
+  nodes.push({ ...node, op: op as unknown as Op, inputs, attrs, outputs: { y }, fused: [op.name] });
+  return y;
+}
+
+const madeOf = ({ name, dtype }: IrTensor, shape: Shape): IrTensor => ({
+  name: `part of ${name}`,
+  dtype,
+  shape,
+  source: { kind: 'op' },
+});
+
+function inGroups<T>(list: readonly T[], size: number): T[][] {
+  return Array.from({ length: Math.ceil(list.length / size) }, (_, i) =>
+    list.slice(i * size, (i + 1) * size),
+  );
+}

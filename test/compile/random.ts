@@ -1,0 +1,13 @@
+/** Numbers in [0, 1) that repeat with the seed: mulberry32. */
+export function randomSource(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+export const randomInteger = (random: () => number, low: number, high: number): number =>
+  low + Math.floor(random() * (high - low + 1));
