@@ -1,0 +1,38 @@
+struct Params {
+  count: u32,
+  total: u32,
+  span0: u32,
+  span1: u32,
+  span2: u32,
+  span3: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x0: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
+  return id.y * count.x + id.x;
+}
+
+const WORKGROUP_SIZE = 64u;
+const LANES = 1u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroupId: vec3u,
+  @builtin(num_workgroups) numWorkgroups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let i = workgroupIndex(workgroupId, numWorkgroups) * WORKGROUP_SIZE + thread;
+  if (i >= params.count / LANES) { return; }
+
+  let row = i / (params.total / LANES);
+  var column = i % (params.total / LANES);
+
+  let span0 = params.span0 / LANES;
+  if (column < span0) {
+    y[i] = x0[row * span0 + column];
+    return;
+  }
+  column -= span0;
+}

@@ -1,0 +1,36 @@
+struct Params {
+  count: u32,
+  channels: u32,
+  rows: u32,
+  rowOffset: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> ids: array<u32>;
+@group(0) @binding(2) var<storage, read> weight: array<f32>;
+@group(0) @binding(3) var<storage, read_write> y: array<f32>;
+
+fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
+  return id.y * count.x + id.x;
+}
+
+const WORKGROUP_SIZE = 64u;
+const LANES = 1u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroupId: vec3u,
+  @builtin(num_workgroups) numWorkgroups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let i = workgroupIndex(workgroupId, numWorkgroups) * WORKGROUP_SIZE + thread;
+  if (i >= params.count / LANES) { return; }
+
+  let channels = params.channels / LANES;
+  // Unsigned, so that an id before the first row wraps round to one beyond the last.
+  let row = u32(ids[i / channels]) - params.rowOffset;
+  if (row < params.rows) {
+    y[i] = f32(weight[row * channels + i % channels]);
+  } else {
+    y[i] = f32();
+  }
+}

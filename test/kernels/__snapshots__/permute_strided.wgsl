@@ -1,0 +1,37 @@
+struct Params {
+  count: u32,
+  size1: u32,
+  size2: u32,
+  size3: u32,
+  size4: u32,
+  stride0: u32,
+  stride1: u32,
+  stride2: u32,
+  stride3: u32,
+  stride4: u32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<f32>;
+@group(0) @binding(2) var<storage, read_write> y: array<f32>;
+
+fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
+  return id.y * count.x + id.x;
+}
+
+const WORKGROUP_SIZE = 64u;
+const LANES = 1u;
+
+@compute @workgroup_size(WORKGROUP_SIZE)
+fn main(
+  @builtin(workgroup_id) workgroupId: vec3u,
+  @builtin(num_workgroups) numWorkgroups: vec3u,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let i = workgroupIndex(workgroupId, numWorkgroups) * WORKGROUP_SIZE + thread;
+  if (i >= params.count / LANES) { return; }
+
+  var rest = i * LANES;
+  var source = 0u;
+  source += rest * params.stride0;
+  y[i] = x[source / LANES];
+}
