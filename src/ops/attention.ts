@@ -1,0 +1,159 @@
+import { isFloat } from '../core/dtype.ts';
+import { ShapeError } from '../core/errors.ts';
+import { dim, formatShape, sameShape } from '../core/shape.ts';
+import { defineOp, type Named, type ReferenceTensor, required, type TensorType } from './op.ts';
+
+export type AttentionAttrs = {
+  /** Multiplies q·k. */
+  readonly scale: number;
+  /** Query at position p sees keys j ≤ p. */
+  readonly causal: boolean;
+  /** score → cap · tanh(score / cap), after the scale and before any mask; null for none (Gemma 2). */
+  readonly softcap: number | null;
+  /** Query at position p sees keys j > p - window; null for all. */
+  readonly slidingWindow: number | null;
+};
+
+/** A value of the additive mask at or under this hides its key: -inf and the lowest finite floats alike. */
+export const MASKED = -1e30;
+
+/**
+ * y = softmax(q·k scale + mask) v per head (Vaswani et al. 2017); query head h uses kv head floor(h K / H).
+ * q [B, S, H, D], k and v [B, T, K, D], past [B] u32, prefixLength [B] u32, mask [B|1, H|1, S, T] f32 → y like q.
+ *
+ * Query i of row b stands at position past[b] + i, or T - S + i without `past`. With `past`, k and v are caches
+ * of T rows and only the first past[b] + S are read. Within the first prefixLength[b] positions all queries see
+ * all keys, whatever `causal` and `slidingWindow` say (PaliGemma). A query that sees no key gives zeros.
+ */
+export const attention = defineOp<AttentionAttrs>({
+  name: 'attention',
+  inputs: ['q', 'k', 'v', 'past?', 'prefixLength?', 'mask?'],
+  infer(inputs, attrs, where) {
+    const q = required(inputs, 'q', where);
+    checkHeads(q, required(inputs, 'k', where), required(inputs, 'v', where), where);
+    checkMasks(inputs, attrs, where);
+    return { y: { dtype: q.dtype, shape: q.shape } };
+  },
+  reference(inputs, attrs) {
+    const q = required(inputs, 'q', 'attention');
+    const k = required(inputs, 'k', 'attention');
+    const v = required(inputs, 'v', 'attention');
+    const [batch = 0, queries = 0, heads = 0, headDim = 0] = q.shape;
+    const [, keys = 0, kvHeads = 0] = k.shape;
+    const y = new Float64Array(q.data.length);
+    for (let b = 0; b < batch; b++) {
+      for (let i = 0; i < queries; i++) {
+        for (let h = 0; h < heads; h++) {
+          const start = ((b * queries + i) * heads + h) * headDim;
+          const row = q.data.subarray(start, start + headDim);
+          const kvHead = Math.floor((h * kvHeads) / heads);
+          const kvStart = (j: number) => ((b * keys + j) * kvHeads + kvHead) * headDim;
+          const seen = visibleKeys(inputs, attrs, b, i);
+          const scores = seen.map((j) => {
+            const dot = row.reduce(
+              (sum, value, d) => sum + value * (k.data[kvStart(j) + d] ?? Number.NaN),
+              0,
+            );
+            return softcapped(dot * attrs.scale, attrs.softcap) + maskAt(inputs.mask, b, h, i, j);
+          });
+          const max = Math.max(...scores);
+          const weights = scores.map((score) => (score <= MASKED ? 0 : Math.exp(score - max)));
+          const total = weights.reduce((sum, weight) => sum + weight, 0);
+          if (total === 0) continue;
+          seen.forEach((j, n) => {
+            const weight = (weights[n] ?? Number.NaN) / total;
+            for (let d = 0; d < headDim; d++) {
+              y[start + d] = (y[start + d] ?? 0) + weight * (v.data[kvStart(j) + d] ?? Number.NaN);
+            }
+          });
+        }
+      }
+    }
+    return { y };
+  },
+});
+
+/** Keys that query i of row b sees, before the additive mask. */
+function visibleKeys(
+  inputs: Named<ReferenceTensor>,
+  { causal, slidingWindow }: AttentionAttrs,
+  b: number,
+  i: number,
+): number[] {
+  const queries = dim(required(inputs, 'q', 'attention').shape, 1);
+  const keys = dim(required(inputs, 'k', 'attention').shape, 1);
+  const past = inputs.past?.data[b];
+  const prefix = inputs.prefixLength?.data[b] ?? 0;
+  const position = (past ?? keys - queries) + i;
+  const written = past === undefined ? keys : Math.min(keys, past + queries);
+  return Array.from({ length: written }, (_, j) => j).filter((j) => {
+    if (position < prefix && j < prefix) return true;
+    return !(causal && j > position) && !(slidingWindow !== null && position - j >= slidingWindow);
+  });
+}
+
+const softcapped = (score: number, cap: number | null): number =>
+  cap === null ? score : cap * Math.tanh(score / cap);
+
+function maskAt(mask: ReferenceTensor | undefined, b: number, h: number, i: number, j: number): number {
+  if (!mask) return 0;
+  const [batch = 0, heads = 0, queries = 0, keys = 0] = mask.shape;
+  const row = ((batch === 1 ? 0 : b) * heads + (heads === 1 ? 0 : h)) * queries + i;
+  return mask.data[row * keys + j] ?? Number.NaN;
+}
+
+function checkHeads(q: TensorType, k: TensorType, v: TensorType, where: string): void {
+  for (const [name, { dtype, shape }] of Object.entries({ q, k, v })) {
+    if (isFloat(dtype) && shape.length === 4) continue;
+    throw new ShapeError(
+      `${where}: ${name} is ${dtype} ${formatShape(shape)}; expected floats [batch, tokens, heads, headDim].`,
+    );
+  }
+  const [batch, , heads = 0, headDim] = q.shape;
+  const [kBatch, , kvHeads = 1, kHeadDim] = k.shape;
+  if (!sameShape(k.shape, v.shape) || k.dtype !== v.dtype) {
+    throw new ShapeError(
+      `${where}: k is ${k.dtype} ${formatShape(k.shape)} and v ${v.dtype} ${formatShape(v.shape)}; expected alike.`,
+    );
+  }
+  if (batch !== kBatch || headDim !== kHeadDim || heads % kvHeads !== 0) {
+    throw new ShapeError(
+      `${where}: q ${formatShape(q.shape)} does not fit k ${formatShape(k.shape)}; expected the same batch and ` +
+        'headDim, and a number of query heads that the kv heads divide.',
+    );
+  }
+}
+
+function checkMasks(
+  inputs: Named<TensorType>,
+  { causal, slidingWindow }: AttentionAttrs,
+  where: string,
+): void {
+  const [batch = 0, queries = 0, heads = 0] = required(inputs, 'q', where).shape;
+  const keys = dim(required(inputs, 'k', where).shape, 1);
+  for (const [name, tensor] of Object.entries({ past: inputs.past, prefixLength: inputs.prefixLength })) {
+    if (!tensor || (tensor.dtype === 'u32' && sameShape(tensor.shape, [batch]))) continue;
+    throw new ShapeError(
+      `${where}: ${name} is ${tensor.dtype} ${formatShape(tensor.shape)}; expected u32 [${batch}].`,
+    );
+  }
+  const positionsCount = causal || slidingWindow !== null;
+  if (positionsCount && !inputs.past && queries > keys) {
+    throw new ShapeError(
+      `${where}: ${queries} queries for ${keys} keys; expected no more queries than keys where positions count.`,
+    );
+  }
+  const { mask } = inputs;
+  if (!mask) return;
+  const [maskBatch, maskHeads] = mask.shape;
+  const fits =
+    mask.dtype === 'f32' &&
+    (maskBatch === batch || maskBatch === 1) &&
+    (maskHeads === heads || maskHeads === 1) &&
+    sameShape(mask.shape.slice(2), [queries, keys]);
+  if (fits) return;
+  throw new ShapeError(
+    `${where}: mask is ${mask.dtype} ${formatShape(mask.shape)}; expected f32 [${batch} or 1, ${heads} or 1, ` +
+      `${queries}, ${keys}].`,
+  );
+}
