@@ -130,8 +130,11 @@ function collectSpecialIds(library: Library, config: Json, tokenToId: Tokenizer[
   const ids = new Set<number>();
   for (const [id, token] of library.get_added_tokens_decoder()) if (token.special) ids.add(id);
   const roles = ['bos_token', 'eos_token', 'unk_token', 'pad_token', 'sep_token', 'cls_token', 'mask_token'];
-  const lists = [config.additional_special_tokens, config.extra_special_tokens].filter(Array.isArray).flat();
-  for (const value of [...roles.map((role) => config[role]), ...lists]) {
+  // A list, or since transformers 4.48 a map from attribute name to token.
+  const extras = [config.additional_special_tokens, config.extra_special_tokens].flatMap((value) =>
+    typeof value === 'object' && value !== null ? Object.values(value) : [],
+  );
+  for (const value of [...roles.map((role) => config[role]), ...extras]) {
     const text = tokenText(value);
     const id = text === null ? null : tokenToId(text);
     if (id !== null) ids.add(id);

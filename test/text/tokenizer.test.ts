@@ -117,6 +117,16 @@ describe('createTokenizer', () => {
     expect(createTokenizer(json, {}).decode(ids, { skipSpecialTokens: true })).toBe(text);
   });
 
+  it.each([[['<image>']], [{ image_token: '<image>' }], [[{ content: '<image>' }]]])(
+    'takes for special what tokenizer_config.json lists so: %j',
+    (extra_special_tokens) => {
+      const json = readGoldenJson<{ added_tokens: { special: boolean }[] }>('llava15/tokenizer.json');
+      for (const token of json.added_tokens) token.special = false;
+      expect(createTokenizer(json, {}).isSpecial(621)).toBe(false);
+      expect(createTokenizer(json, { extra_special_tokens }).isSpecial(621)).toBe(true);
+    },
+  );
+
   it.each([
     [null, {}],
     [{}, {}],
