@@ -53,16 +53,14 @@ export interface DeviceParts {
   readonly caps: Caps;
   readonly driver: string;
   readonly notice?: string | undefined;
-  /** Referenced until dispose: Dawn works only while its GPU object lives. */
-  readonly owner: GPU;
 }
 
 /** Wraps a GPUDevice; from now on its lifetime is this Device's. */
-export function createDevice({ gpu, owner, caps, driver, notice }: DeviceParts): Device {
+export function createDevice({ gpu, caps, driver, notice }: DeviceParts): Device {
   const faults = watchFaults(gpu, caps.adapterName);
   const buffers = createBufferAllocator(gpu, faults, caps.limits.maxBufferSize);
   const pipelines = createPipelineCache(gpu, faults);
-  let livingOwner: GPU | undefined = owner;
+  let isDisposed = false;
 
   return {
     gpu,
@@ -87,8 +85,8 @@ export function createDevice({ gpu, owner, caps, driver, notice }: DeviceParts):
       faults.check('onSubmittedWorkDone');
     },
     dispose() {
-      if (!livingOwner) return;
-      livingOwner = undefined;
+      if (isDisposed) return;
+      isDisposed = true;
       const unreported = faults.takeReported();
       faults.close(
         new DeviceError(

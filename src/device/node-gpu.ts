@@ -17,11 +17,17 @@ export interface DriverSet {
 
 type CreateGpu = (options: string[]) => GPU;
 
+/**
+ * Every GPU object made, for good: Dawn's Node binding crashes when one is collected while an event of its
+ * devices is still due. They hold no device, and do not keep the process from exiting.
+ */
+const gpus = new Map<string, GPU>();
+
 /** Timestamps are rounded against fingerprinting in web pages; this is not one. */
 const dawnOptions = ['disable-dawn-features=timestamp_quantization'];
 
 /**
- * The adapter to use, through a GPU object of its own, so that disposing one device never touches another.
+ * The adapter to use; each call gives a fresh one, good for one device.
  * Throws DeviceError when `webgpu` is not installed, or no adapter fits: the message lists what is there.
  */
 export async function findNodeAdapter(
@@ -87,7 +93,7 @@ async function listAdapters(
   create: CreateGpu,
   manifest: string | undefined,
 ): Promise<readonly ListedAdapter[]> {
-  const gpu = create(['adapter=(list)']);
+  const gpu = gpuFor(create, manifest, ['adapter=(list)']);
   try {
     await withOnlyDriver(manifest, () => gpu.requestAdapter());
     return [];
@@ -101,12 +107,19 @@ async function openAdapter(
   manifest: string | undefined,
   { backend, name }: ListedAdapter,
 ): Promise<AdapterSource> {
-  const gpu = create([...dawnOptions, `backend=${backend}`, `adapter=${name}`]);
+  const gpu = gpuFor(create, manifest, [...dawnOptions, `backend=${backend}`, `adapter=${name}`]);
   const adapter = await withOnlyDriver(manifest, () => gpu.requestAdapter());
   if (!adapter) {
     throw new DeviceError(`requestDevice: adapter "${name}" (${backend}) was listed, but can't be opened.`);
   }
-  return { adapter, adapterName: name, gpu };
+  return { adapter, adapterName: name };
+}
+
+function gpuFor(create: CreateGpu, manifest: string | undefined, options: string[]): GPU {
+  const key = JSON.stringify([manifest, options]);
+  const gpu = gpus.get(key) ?? create(options);
+  gpus.set(key, gpu);
+  return gpu;
 }
 
 function noAdapter(wanted: string | undefined, seen: readonly ListedAdapter[]): DeviceError {

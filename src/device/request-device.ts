@@ -25,8 +25,6 @@ export interface RequestDeviceOptions {
 export interface AdapterSource {
   readonly adapter: GPUAdapter;
   readonly adapterName: string;
-  /** Dawn works only while its GPU object is referenced, and keeps the process from exiting as long. */
-  readonly gpu: GPU;
   readonly notice?: string | undefined;
 }
 
@@ -35,7 +33,7 @@ export interface AdapterSource {
  * Throws DeviceError when there is none, or not the one asked for: never another one in its place.
  */
 export async function requestDevice(options: RequestDeviceOptions = {}): Promise<Device> {
-  const { adapter, adapterName, gpu: owner, notice } = await findAdapter(options);
+  const { adapter, adapterName, notice } = await findAdapter(options);
   const wanted = options.features ?? usableFeatures;
   const gpu = await adapter.requestDevice({
     label: 'tessera',
@@ -45,7 +43,7 @@ export async function requestDevice(options: RequestDeviceOptions = {}): Promise
   try {
     const caps = capsOf(gpu, adapter.info, adapterName, options.limits ?? {});
     const driver = adapter.info.description || adapterName;
-    return createDevice({ gpu, owner, caps, driver, notice });
+    return createDevice({ gpu, caps, driver, notice });
   } catch (error) {
     gpu.destroy();
     throw error;
@@ -75,7 +73,7 @@ async function findPageAdapter(gpu: GPU, wanted: string | undefined): Promise<Ad
   }
   const adapterName = nameOf(adapter.info);
   requireMatch(wanted, adapterName);
-  return { adapter, adapterName, gpu };
+  return { adapter, adapterName };
 }
 
 /** A page gets the one adapter its browser picks, so a wish can only be checked. */
