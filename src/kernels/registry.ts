@@ -1,24 +1,39 @@
+import { cacheAppendRows } from './cache-append-rows.ts';
 import { castCopy } from './cast-copy.ts';
 import { concatCopy } from './concat-copy.ts';
 import { elementwiseMap } from './elementwise-map.ts';
 import { embeddingGather } from './embedding-gather.ts';
 import type { Kernel } from './kernel.ts';
+import { addLayerNormRow, layerNormRow } from './layer-norm-row.ts';
+import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
+import { linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
 import { patchifyGather } from './patchify-gather.ts';
 import { permuteStrided } from './permute-strided.ts';
+import { addRmsNormRow, rmsNormRow } from './rms-norm-row.ts';
+import { ropePairs } from './rope-pairs.ts';
 import { sliceCopy } from './slice-copy.ts';
 import { softmaxRow } from './softmax-row.ts';
 import { spliceRowsSelect } from './splice-rows-select.ts';
 
 /** Every kernel of the engine; tests, benches and the chooser are generated from this list. */
 export const KERNELS: readonly Kernel[] = [
+  addLayerNormRow,
+  addRmsNormRow,
+  cacheAppendRows,
   castCopy,
   concatCopy,
   elementwiseMap,
   embeddingGather,
+  layerNormRow,
+  linearBroadcast,
   linearColumns,
+  linearMatvecSubgroup,
+  linearMatvecWorkgroup,
   patchifyGather,
   permuteStrided,
+  rmsNormRow,
+  ropePairs,
   sliceCopy,
   softmaxRow,
   spliceRowsSelect,

@@ -6,6 +6,7 @@ import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { workgroupMax, workgroupSum } from '../wgsl/reduce.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
 import { defineKernel, spreadWorkgroups } from './kernel.ts';
+import { ROW_WORKGROUP_SIZES, rowEfficiency, supportsRow } from './row-workgroup.ts';
 
 /**
  * Row softmax: y[r, c] = exp(x[r, c] - m[r]) / sum_c exp(x[r, c] - m[r]); one workgroup per row.
@@ -17,15 +18,13 @@ export const softmaxRow = defineKernel({
   op: softmax,
   bindings: { x: 'read', y: 'write' },
   params: { rows: 'u32', cols: 'u32' },
-  tuning: { workgroupSize: [8, 64, 256] },
+  tuning: { workgroupSize: ROW_WORKGROUP_SIZES },
   prepare({ inputs }) {
     const x = required(inputs, 'x', 'softmax_row');
     const cols = dim(x.shape, -1);
     return { params: { rows: elementCount(x.shape) / cols, cols } };
   },
-  supports: (_call, t, caps) =>
-    t.workgroupSize <= caps.limits.maxComputeInvocationsPerWorkgroup ||
-    `workgroup of ${t.workgroupSize} is over the adapter's limit`,
+  supports: ({ params }, t, caps) => supportsRow(params.cols, t.workgroupSize, caps),
   wgsl: ({ dtypes }, t) => wgsl`
     ${workgroupIndex}${workgroupMax(t.workgroupSize)}${workgroupSum(t.workgroupSize)}
     const WORKGROUP_SIZE = ${t.workgroupSize}u;
@@ -64,4 +63,5 @@ export const softmaxRow = defineKernel({
     const bytes = elements * DTYPE_BYTES[dtypes.x ?? 'f32'];
     return { flops: 5 * elements, bytesRead: bytes, bytesWritten: bytes };
   },
+  efficiency: ({ params }, t, caps) => rowEfficiency(params.cols, t.workgroupSize, caps),
 });

@@ -1,5 +1,6 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
+import { float16ToFloat32, float32ToFloat16 } from '../core/float16.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
 import { defineOp, type Named, type ReferenceTensor, required, type TensorType } from './op.ts';
 
@@ -31,7 +32,7 @@ export const rmsNorm = defineOp<RmsNormAttrs>({
   reference: (inputs, attrs) => ({ y: rmsNormRows(required(inputs, 'x', 'rmsNorm').data, inputs, attrs) }),
 });
 
-/** sum = x + residual; y = layerNorm(sum). x, residual [..., C] → sum, y like x. */
+/** sum = x + residual; y = layerNorm(sum as stored). x, residual [..., C] → sum, y like x. */
 export const addLayerNorm = defineOp<LayerNormAttrs>({
   name: 'addLayerNorm',
   inputs: ['x', 'residual', 'weight', 'bias?'],
@@ -42,7 +43,7 @@ export const addLayerNorm = defineOp<LayerNormAttrs>({
   },
 });
 
-/** sum = x + residual; y = rmsNorm(sum). x, residual [..., C] → sum, y like x. */
+/** sum = x + residual; y = rmsNorm(sum as stored). x, residual [..., C] → sum, y like x. */
 export const addRmsNorm = defineOp<RmsNormAttrs>({
   name: 'addRmsNorm',
   inputs: ['x', 'residual', 'weight'],
@@ -86,9 +87,12 @@ function checkAddNorm(inputs: Named<TensorType>, where: string): Named<TensorTyp
   return { sum: y, y };
 }
 
+/** Rounded to f16 where it is stored so: what follows in the model reads the stored sum, and so does the norm. */
 function addRows(inputs: Named<ReferenceTensor>): Float64Array {
+  const x = required(inputs, 'x', 'add');
   const residual = required(inputs, 'residual', 'add').data;
-  return required(inputs, 'x', 'add').data.map((value, i) => value + (residual[i] ?? Number.NaN));
+  const sum = x.data.map((value, i) => value + (residual[i] ?? Number.NaN));
+  return x.dtype === 'f16' ? sum.map((value) => float16ToFloat32(float32ToFloat16(value))) : sum;
 }
 
 function layerNormRows(x: Float64Array, inputs: Named<ReferenceTensor>, eps: number): Float64Array {
