@@ -42,7 +42,7 @@ export interface Decoder {
 export function createDecoder(runtime: ModelRuntime): Decoder {
   const { device, model, weightScope, precision } = runtime;
   const contextLength = model.text.maxPositionEmbeddings;
-  let capacity = Math.min(CAPACITY_STEP, contextLength);
+  let capacity = initialCapacity(contextLength);
   let past = 0;
   let states: StateStore = createStateStore(device);
   let sessions = createSessionCache(runtime, states, MAX_SESSIONS);
@@ -109,6 +109,9 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
   };
 }
 
+/** Tokens a decoder's cache holds before anyone asks for more. */
+export const initialCapacity = (contextLength: number): number => Math.min(CAPACITY_STEP, contextLength);
+
 /** Greedy picking without a penalty needs neither parameters nor a record of what was seen. */
 const isGreedy = (sampling: SamplingOptions): boolean =>
   sampling.temperature === 0 && sampling.repetitionPenalty === 1;
@@ -142,16 +145,16 @@ function chunkInputs(
     lastRow: Uint32Array.of(count - 1),
   };
   if (images) {
-    inputs['imageFeatures'] = images.features.tensor;
-    inputs['imageIndex'] = new Int32Array(seq)
+    inputs.imageFeatures = images.features.tensor;
+    inputs.imageIndex = new Int32Array(seq)
       .fill(-1)
       .map((none, i) => (i < count ? (images.index[begin + i] ?? none) : none));
   }
   if (!isGreedy(sampling)) {
-    inputs['seenIds'] = new Int32Array(seq)
+    inputs.seenIds = new Int32Array(seq)
       .fill(-1)
       .map((none, i) => (i < count ? (tokenIds[begin + i] ?? none) : none));
-    inputs['sampling'] = encodeSampling({ ...sampling, seed, step: past + count });
+    inputs.sampling = encodeSampling({ ...sampling, seed, step: past + count });
   }
   return inputs;
 }

@@ -1,11 +1,13 @@
 import { invariant } from '../core/errors.ts';
-import { embedding, spliceRows } from '../graph/embedding.ts';
+import { embedding } from '../graph/embedding.ts';
 import { Graph } from '../graph/graph.ts';
 import { reshape } from '../graph/movement.ts';
 import { argmax } from '../graph/reduce.ts';
 import { markSeen, sampleToken } from '../graph/sampling.ts';
+import { spliceRows } from '../graph/splice-rows.ts';
 import type { Model } from '../models/model.ts';
 import { bindParameters, type Precision } from '../models/parameters.ts';
+import { SAMPLING_WORDS } from '../ops/sampling.ts';
 import type { WeightScope } from '../weights/weight-scope.ts';
 
 /** Sizes and choices that make one decoder graph differ from another. */
@@ -61,7 +63,8 @@ export function buildDecoderGraph(
     return graph;
   }
   const seen = markSeen(graph.state('seen', [1, V], 'u32'), graph.input('seenIds', [1, S], 'i32'));
-  graph.output('token', sampleToken(logits, seen, graph.input('sampling', [1, SAMPLING_WORDS], 'u32')));
+  const sampling = graph.input('sampling', [1, SAMPLING_WORDS], 'u32');
+  graph.output('token', sampleToken(logits, sampling, seen));
   return graph;
 }
 

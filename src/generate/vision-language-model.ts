@@ -1,17 +1,19 @@
 import type { PictureSource } from '../image/load-picture.ts';
 import type { Model } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
-import type { ChatMessage } from '../text/chat-template.ts';
+import type { Message } from '../text/messages.ts';
 import type { Generation } from './generation.ts';
 import type { SamplingOptions } from './generation-config.ts';
 
 /** What one answer is made from. Anything left out is as the checkpoint's generation_config.json says. */
 export interface GenerateOptions extends Partial<SamplingOptions> {
   /** A conversation; its last message is the user's. Give this or `prompt`. */
-  readonly messages?: readonly ChatMessage[];
+  readonly messages?: readonly Message[];
   /** One question, asked with all of `images` before it. */
   readonly prompt?: string;
-  /** Pictures in the order of the image parts of `messages`. */
+  /** The prompt is the text to go on from, without the checkpoint's chat template. */
+  readonly raw?: boolean;
+  /** Pictures in the order of those image parts of `messages` that carry none themselves. */
   readonly images?: readonly PictureSource[];
   readonly maxNewTokens?: number;
   /** Always the most likely token; same as temperature 0. */

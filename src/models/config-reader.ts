@@ -16,7 +16,11 @@ export interface ConfigReader {
   choice<T extends string>(field: string, choices: readonly T[], fallback?: T): T;
   /** An integer or a list of integers, as a list. */
   integers(field: string, fallback?: readonly number[]): readonly number[];
+  strings(field: string): readonly string[];
+  /** The field as it is, for the caller to check. */
+  value(field: string): unknown;
   object(field: string): ConfigReader;
+  objects(field: string): readonly ConfigReader[];
   /** undefined where the field is absent or null. */
   optionalObject(field: string): ConfigReader | undefined;
 }
@@ -76,6 +80,17 @@ export function readConfig(json: unknown, where: string): ConfigReader {
         fallback,
       ),
     integers: (field, fallback) => read(field, 'an integer or a list of integers', integerList, fallback),
+    strings: (field) =>
+      read(
+        field,
+        'a list of strings',
+        (v) => listOf(v, (item) => typeof item === 'string') as string[] | undefined,
+      ),
+    value: (field) => json[field],
+    objects: (field) =>
+      read(field, 'a list of objects', (v) => listOf(v, isObject)).map((item, i) =>
+        readConfig(item, `${where}: ${field}[${i}]`),
+      ),
     object: (field) =>
       readConfig(
         read(field, 'an object', (v) => (isObject(v) ? v : undefined)),
@@ -91,6 +106,9 @@ function integerList(value: unknown): readonly number[] | undefined {
   const integers = list.filter((v): v is number => Number.isSafeInteger(v));
   return list.length > 0 && integers.length === list.length ? integers : undefined;
 }
+
+const listOf = (value: unknown, test: (item: unknown) => boolean): readonly unknown[] | undefined =>
+  Array.isArray(value) && value.every(test) ? value : undefined;
 
 const isObject = (value: unknown): value is Record<string, unknown> =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -1,9 +1,12 @@
+import { isFloat } from '../../core/dtype.ts';
+import { invariant } from '../../core/errors.ts';
 import { attention } from '../../graph/attention.ts';
 import { embedding } from '../../graph/embedding.ts';
 import { linear } from '../../graph/linear.ts';
 import { add } from '../../graph/math.ts';
 import { concat, reshape } from '../../graph/movement.ts';
 import { layerNorm } from '../../graph/norm.ts';
+import { patchify } from '../../graph/patchify.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { Parameters } from '../parameters.ts';
 import { type ClipVisionConfig, numPatches } from './config.ts';
@@ -29,17 +32,19 @@ export function clipVision(pixelValues: Tensor, config: ClipVisionConfig, w: Par
 /** Patches, a class token before them, and learned positions. [B, 3, H, W] → [B, 1 + P, C] */
 function clipEmbeddings(pixelValues: Tensor, config: ClipVisionConfig, w: Parameters): Tensor {
   const { hiddenSize: C, numChannels, patchSize } = config;
-  const [B = 1] = pixelValues.shape;
+  const { dtype, shape } = pixelValues;
+  const [B = 1] = shape;
+  invariant(isFloat(dtype), `pixel values are ${dtype}`);
   const P = numPatches(config);
   const kernel = w.get('patch_embedding.weight', [C, numChannels, patchSize, patchSize]);
   const patches = linear(
-    patchify(pixelValues, patchSize),
+    patchify(pixelValues, { patchSize }),
     reshape(kernel, [C, numChannels * patchSize ** 2]),
   ); // [B, P, C]
   // A gather of one row, since a parameter has no batch axis to broadcast.
   const firstRow = pixelValues.graph.constant(`vision.class_rows.${B}`, new Uint32Array(B), [B, 1]);
   const classToken = embedding(firstRow, reshape(w.get('class_embedding', [C]), [1, C]), {
-    dtype: pixelValues.dtype,
+    dtype,
   });
   const positions = w.get('position_embedding.weight', [1 + P, C]);
   return add(concat([classToken, patches], 1), positions); // [B, 1 + P, C]

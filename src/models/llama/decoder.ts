@@ -1,5 +1,6 @@
 import type { FloatDType } from '../../core/dtype.ts';
-import { attention, cacheAppend } from '../../graph/attention.ts';
+import { attention } from '../../graph/attention.ts';
+import { cacheAppend } from '../../graph/cache-append.ts';
 import { linear } from '../../graph/linear.ts';
 import { activation, add, mul } from '../../graph/math.ts';
 import { reshape } from '../../graph/movement.ts';

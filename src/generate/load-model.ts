@@ -1,0 +1,196 @@
+import { compile } from '../compile/compile.ts';
+import type { Plan } from '../compile/plan.ts';
+import type { Device } from '../device/gpu-device.ts';
+import { requestDevice } from '../device/request-device.ts';
+import type { Graph } from '../graph/graph.ts';
+import { createWeightStore } from '../runtime/weight-store.ts';
+import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
+import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
+import { type WeightRoot, weightScope } from '../weights/weight-scope.ts';
+import { throwIfAborted } from './abort.ts';
+import { type AnswerParts, answer } from './answer.ts';
+import { type CheckpointAssets, readAssets } from './checkpoint-assets.ts';
+import { createDecoder, initialCapacity } from './decoder.ts';
+import { createGeneration, type Generation } from './generation.ts';
+import type { GenerationConfig, SamplingOptions } from './generation-config.ts';
+import { buildDecoderGraph, buildVisionGraph } from './graphs.ts';
+import { createImageEncoder } from './image-encoder.ts';
+import { openModelFiles } from './model-files.ts';
+import { choosePrecision, type DTypeChoice } from './precision.ts';
+import { buildPrompt } from './prompt.ts';
+import type { ModelRuntime } from './sessions.ts';
+import type { GenerateOptions, LoadProgress, VisionLanguageModel } from './vision-language-model.ts';
+
+export interface LoadOptions {
+  /** `gpu`, `lavapipe`, `swiftshader`, or part of an adapter's name. */
+  readonly adapter?: string | undefined;
+  /** A device to use instead of requesting one; it stays the caller's. */
+  readonly device?: Device | undefined;
+  /** Storage of weights and KV cache; `auto` (the default) decides by adapter and checkpoint. */
+  readonly dtype?: DTypeChoice | undefined;
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+const DEFAULT_QUESTION = 'Describe the image.';
+
+/**
+ * Loads a checkpoint (a folder in Node, an http(s) address, or files in memory; the built-in model unless told) and
+ * makes it ready to answer. Throws ConfigError, WeightError, UnsupportedError or DeviceError; nothing stays
+ * allocated then.
+ */
+export async function loadModel(
+  source?: string | URL | CheckpointFiles,
+  options: LoadOptions = {},
+): Promise<VisionLanguageModel> {
+  const startedMs = performance.now();
+  const files = await openModelFiles(source);
+  const assets = await readAssets(files);
+  const checkpoint = await openCheckpoint(files);
+  try {
+    const device = options.device ?? (await requestDevice({ adapter: options.adapter }));
+    try {
+      return await prepareModel({ name: files.name, assets, checkpoint, device, options, startedMs });
+    } catch (error) {
+      if (!options.device) device.dispose();
+      throw error;
+    }
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
+}
+
+interface LoadParts {
+  readonly name: string;
+  readonly assets: CheckpointAssets;
+  readonly checkpoint: Checkpoint;
+  readonly device: Device;
+  readonly options: LoadOptions;
+  readonly startedMs: number;
+}
+
+async function prepareModel({
+  name,
+  assets,
+  checkpoint,
+  device,
+  options,
+  startedMs,
+}: LoadParts): Promise<VisionLanguageModel> {
+  const { onProgress, signal } = options;
+  const { model, tokenizer } = assets;
+  const precision = choosePrecision(options.dtype ?? 'auto', device.caps, checkpoint.index);
+  const root = weightScope(checkpoint.index, name);
+  const weights = createWeightStore(device, checkpoint.index, {
+    onProgress: (done, total) => onProgress?.({ stage: 'weights', done, total }),
+    signal,
+  });
+  const runtime: ModelRuntime = { device, model, weightScope: root, weights, precision };
+  const decoder = createDecoder(runtime);
+  const imageEncoder = model.vision ? createImageEncoder(runtime) : undefined;
+  const release = (): void => {
+    imageEncoder?.dispose();
+    decoder.dispose();
+    weights.dispose();
+  };
+  try {
+    const unusedTensors = checkWeights(runtime, root);
+    // Pipelines are made while the weights load; the first load brings all of them, under one progress.
+    await Promise.all([weights.load(compileAll(runtime)), imageEncoder?.prepare(), decoder.prepare()]);
+    throwIfAborted(signal);
+    await device.onSubmittedWorkDone();
+    const parts: AnswerParts = {
+      decoder,
+      imageEncoder,
+      tokenizer,
+      peakGpuBytes: () => device.memory.peakBytes,
+    };
+    const generate = createGenerate(assets, parts);
+    return {
+      name,
+      adapterName: device.caps.adapterName,
+      notice: device.notice,
+      model,
+      precision,
+      loadMs: performance.now() - startedMs,
+      unusedTensors,
+      generate,
+      describe: (image, { prompt = DEFAULT_QUESTION, ...rest } = {}) =>
+        generate({ ...rest, prompt, images: [image] }),
+      dispose() {
+        release();
+        if (!options.device) device.dispose();
+        void checkpoint.close();
+      },
+    };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Builds every graph once, so that all missing tensors are reported together; returns the unused ones. */
+function checkWeights(runtime: ModelRuntime, root: WeightRoot): readonly string[] {
+  buildGraphs(runtime);
+  return root.finish();
+}
+
+/** The plans that need weights, compiled to learn which and in what form. */
+const compileAll = (runtime: ModelRuntime): Plan[] =>
+  buildGraphs(runtime).map((graph) => compile(graph, runtime.device.caps));
+
+/** A decode step and, where there is one, the vision tower: between them they use every weight. */
+function buildGraphs({ model, weightScope: scope, precision }: ModelRuntime): Graph[] {
+  const capacity = initialCapacity(model.text.maxPositionEmbeddings);
+  const graphs = [
+    buildDecoderGraph(model, scope, precision, { seq: 1, capacity, imageTokens: 0, picker: 'greedy' }),
+  ];
+  if (model.vision) graphs.push(buildVisionGraph(model, scope, precision));
+  return graphs;
+}
+
+/** Answers one call after another: there is one KV cache. */
+function createGenerate(
+  assets: CheckpointAssets,
+  parts: AnswerParts,
+): (options: GenerateOptions) => Generation {
+  let last: Promise<unknown> = Promise.resolve();
+  return (options) =>
+    createGeneration((emit, signal) => {
+      const startedMs = performance.now();
+      const run = last.then(async () => {
+        throwIfAborted(signal);
+        const prompt = await buildPrompt(assets, options);
+        return answer(
+          parts,
+          {
+            prompt,
+            sampling: samplingOf(assets.generation, options),
+            seed: options.seed ?? randomSeed(),
+            maxNewTokens: options.maxNewTokens ?? assets.generation.maxNewTokens,
+            contextLength: assets.model.text.maxPositionEmbeddings,
+            eosTokenIds: assets.generation.eosTokenIds,
+            stop: options.stop ?? [],
+            signal,
+            startedMs,
+          },
+          emit,
+        );
+      });
+      last = run.catch(() => {});
+      return run;
+    }, options.signal);
+}
+
+function samplingOf({ sampling }: GenerationConfig, options: GenerateOptions): SamplingOptions {
+  return {
+    temperature: options.greedy ? 0 : (options.temperature ?? sampling.temperature),
+    topK: options.topK ?? sampling.topK,
+    topP: options.topP ?? sampling.topP,
+    minP: options.minP ?? sampling.minP,
+    repetitionPenalty: options.repetitionPenalty ?? sampling.repetitionPenalty,
+  };
+}
+
+const randomSeed = (): number => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;

@@ -1,0 +1,86 @@
+import type { Device } from '../device/gpu-device.ts';
+import { requestDevice } from '../device/request-device.ts';
+import { createWeightStore } from '../runtime/weight-store.ts';
+import { openCheckpoint } from '../weights/checkpoint.ts';
+import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
+import { weightScope } from '../weights/weight-scope.ts';
+import { readAssets } from './checkpoint-assets.ts';
+import { createDecoder } from './decoder.ts';
+import { createImageEncoder } from './image-encoder.ts';
+import { choosePrecision, type DTypeChoice } from './precision.ts';
+import { openReference } from './reference.ts';
+import type { ModelRuntime } from './sessions.ts';
+import { verifyGenerated } from './verify-generated.ts';
+import { verifyInputs } from './verify-inputs.ts';
+import { verifyStages } from './verify-stages.ts';
+
+/** One line of the verification table: a stage of a run against what the reference recorded. */
+export interface StageResult {
+  readonly run: string;
+  /** Name of the recorded tensor without the run: `vision.selected_layer`, `logits`. */
+  readonly stage: string;
+  readonly shape: readonly number[];
+  readonly ok: boolean;
+  /** Largest absolute difference; for ids the number of differing ones. */
+  readonly maxAbsError: number;
+  /** `maxAbsError` divided by the reference's root mean square. */
+  readonly relativeError: number;
+  readonly tolerance: number;
+  /** Of ids and texts: how many were equal before the first that differs. */
+  readonly tokens?: {
+    readonly equal: number;
+    readonly total: number;
+    readonly firstDivergence: number | null;
+  };
+  readonly note?: string;
+}
+
+export interface VerifyOptions {
+  readonly adapter?: string | undefined;
+  readonly device?: Device | undefined;
+  readonly dtype?: DTypeChoice | undefined;
+  /** Largest error relative to RMS that passes; default 1e-3 for f32 and 1e-2 for f16 storage. */
+  readonly tolerance?: number | undefined;
+}
+
+/**
+ * Runs a checkpoint that holds `reference.json` and `reference.safetensors` and compares each stage with what the
+ * reference implementation recorded, in the order of the computation. Later stages are fed the reference's own
+ * inputs, so that the first line that fails names the stage at fault.
+ * Throws as `loadModel` does, and InputError where there is no reference.
+ */
+export async function* verifyCheckpoint(
+  files: CheckpointFiles,
+  options: VerifyOptions = {},
+): AsyncGenerator<StageResult> {
+  const assets = await readAssets(files);
+  const reference = await openReference(files);
+  const checkpoint = await openCheckpoint(files);
+  const device = options.device ?? (await requestDevice({ adapter: options.adapter }));
+  const precision = choosePrecision(options.dtype ?? 'f32', device.caps, checkpoint.index);
+  const tolerance = options.tolerance ?? (precision.weights === 'f32' ? 1e-3 : 1e-2);
+  const weights = createWeightStore(device, checkpoint.index);
+  const runtime: ModelRuntime = {
+    device,
+    model: assets.model,
+    weightScope: weightScope(checkpoint.index, files.name),
+    weights,
+    precision,
+  };
+  const decoder = createDecoder(runtime);
+  const imageEncoder = assets.model.vision ? createImageEncoder(runtime) : undefined;
+  try {
+    for (const run of reference.runs) {
+      yield* verifyInputs(assets, files, reference, run);
+      yield* verifyStages(runtime, reference, run, tolerance);
+      yield* verifyGenerated({ assets, runtime, decoder, imageEncoder }, reference, run, tolerance);
+    }
+  } finally {
+    imageEncoder?.dispose();
+    decoder.dispose();
+    weights.dispose();
+    await reference.close();
+    await checkpoint.close();
+    if (!options.device) device.dispose();
+  }
+}
