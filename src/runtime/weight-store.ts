@@ -154,7 +154,7 @@ async function uploadEntries(
   if (entries.size === 0) return;
   const bytesTotal = [...entries.keys()].reduce((sum, { byteLength }) => sum + byteLength, 0);
   let bytesDone = 0;
-  const uploader = createWeightUploader(device);
+  const uploader = createWeightUploader(device, chunkBytes);
   try {
     const reading = { ...(signal && { signal }), ...(chunkBytes && { chunkBytes }) };
     for await (const chunk of readChunks(entries.keys(), reading)) {

@@ -14,24 +14,25 @@ import type { RewriteRule } from '../rewrite.ts';
  * them, embedding adds up the parts, all of which but one give zeros. Equal tensors are cut alike, so that tied
  * weights stay shared.
  */
-export const splitWeightRules = (maxBindingBytes: number): readonly RewriteRule[] => [
-  {
-    name: 'split linear',
-    op: linear,
+export function splitWeightRules(maxBindingBytes: number): readonly RewriteRule[] {
+  const known = new Map<IrTensor, readonly Part[]>();
+  const partsOf = ({ inputs: { weight }, scope }: IrNode): readonly Part[] | undefined => {
+    if (weight?.source.kind !== 'weight' || weight.source.rows) return undefined;
+    if (storageByteLength(weight.dtype, elementCount(weight.shape)) <= maxBindingBytes) return undefined;
+    const parts = known.get(weight) ?? cutRows(weight, weight.source.name, maxBindingBytes, scope);
+    known.set(weight, parts);
+    return parts;
+  };
+  const rule = (name: string, op: RewriteRule['op'], split: typeof splitLinear): RewriteRule => ({
+    name,
+    op,
     rewrite(node) {
-      const parts = partsOf(node, maxBindingBytes);
-      return parts && { nodes: splitLinear(node, parts) };
+      const parts = partsOf(node);
+      return parts && { nodes: split(node, parts) };
     },
-  },
-  {
-    name: 'split embedding',
-    op: embedding,
-    rewrite(node) {
-      const parts = partsOf(node, maxBindingBytes);
-      return parts && { nodes: splitEmbedding(node, parts) };
-    },
-  },
-];
+  });
+  return [rule('split linear', linear, splitLinear), rule('split embedding', embedding, splitEmbedding)];
+}
 
 interface Part {
   readonly weight: IrTensor;
@@ -42,11 +43,8 @@ interface Part {
 /** Kernels read and write vectors of four; parts of a multiple of it keep that possible. */
 const ROW_MULTIPLE = 8;
 
-/** The row ranges to cut the node's weight into, or undefined where it fits as it is. */
-function partsOf({ inputs: { weight }, scope }: IrNode, maxBindingBytes: number): Part[] | undefined {
-  if (weight?.source.kind !== 'weight' || weight.source.rows) return undefined;
-  const { dtype, shape, name } = weight;
-  if (storageByteLength(dtype, elementCount(shape)) <= maxBindingBytes) return undefined;
+/** Whole rows of `weight`, as even as can be, each part within one binding. */
+function cutRows({ dtype, shape }: IrTensor, name: string, maxBindingBytes: number, scope: string): Part[] {
   const rows = dim(shape, 0);
   const rowBytes = elementCount(shape.slice(1)) * DTYPE_BYTES[dtype];
   const most = Math.floor(maxBindingBytes / rowBytes / ROW_MULTIPLE) * ROW_MULTIPLE;
@@ -59,12 +57,9 @@ function partsOf({ inputs: { weight }, scope }: IrNode, maxBindingBytes: number)
   const parts: Part[] = [];
   for (let begin = 0; begin < rows; begin += size) {
     const end = Math.min(rows, begin + size);
-    const source = { ...weight.source, rows: [begin, end] as const };
-    parts.push({
-      begin,
-      end,
-      weight: { name: `${name}[${begin}:${end}]`, dtype, shape: shape.with(0, end - begin), source },
-    });
+    const source = { kind: 'weight', name, rows: [begin, end] } as const;
+    const weight = { name: `${name}[${begin}:${end}]`, dtype, shape: shape.with(0, end - begin), source };
+    parts.push({ begin, end, weight });
   }
   return parts;
 }
