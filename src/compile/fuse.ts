@@ -1,5 +1,6 @@
 import type { Ir } from './ir.ts';
 import { rewrite } from './rewrite.ts';
+import { addNormRules } from './rewrites/add-norm.ts';
 import { elementwiseChainRules } from './rewrites/elementwise-chain.ts';
 import { linearEpilogueRules } from './rewrites/linear-epilogue.ts';
 
@@ -7,4 +8,5 @@ import { linearEpilogueRules } from './rewrites/linear-epilogue.ts';
  * Merges nodes that one kernel can compute together; tensors that the plan gives out stay. The linear epilogue goes
  * first: there a sum costs one read, in a kernel of its own it costs a write and two reads more.
  */
-export const fuse = (ir: Ir): Ir => [linearEpilogueRules, elementwiseChainRules].reduce(rewrite, ir);
+export const fuse = (ir: Ir): Ir =>
+  [linearEpilogueRules, addNormRules, elementwiseChainRules].reduce(rewrite, ir);

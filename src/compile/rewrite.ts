@@ -23,6 +23,8 @@ export interface Surroundings {
    * output of the plan, and nothing it reads is updated in place.
    */
   soleProducer(tensor: IrTensor | undefined, op: Pick<Op, 'name'>): IrNode | undefined;
+  /** The nodes of `op` that read `tensor`, which nobody updates in place. */
+  readers(tensor: IrTensor, op: Pick<Op, 'name'>): readonly IrNode[];
 }
 
 export interface Rewrite {
@@ -120,6 +122,10 @@ function createNodeList(ir: Ir) {
       if (readCount !== 1 || Object.values(node.outputs).some((output) => outputs.has(output)))
         return undefined;
       return Object.values(node.inputs).some(isUpdated) ? undefined : node;
+    },
+    readers(tensor: IrTensor, op: Pick<Op, 'name'>): readonly IrNode[] {
+      if (isUpdated(tensor)) return [];
+      return [...(readers.get(tensor) ?? [])].filter((reader) => reader.op.name === op.name);
     },
     has: (node: IrNode): boolean => present.has(node),
     apply(node: IrNode, { absorbed = [], nodes }: Rewrite): void {

@@ -6,12 +6,14 @@ import { rewrite } from '../../src/compile/rewrite.ts';
 import { splitWeightRules } from '../../src/compile/rewrites/split-weights.ts';
 import { resolveStorage } from '../../src/compile/storage.ts';
 import { InputError, UnsupportedError } from '../../src/core/errors.ts';
+import { cacheAppend } from '../../src/graph/cache-append.ts';
 import { embedding } from '../../src/graph/embedding.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { linear } from '../../src/graph/linear.ts';
 import { activation, add, mul, scale } from '../../src/graph/math.ts';
 import { reshape } from '../../src/graph/movement.ts';
+import { layerNorm, rmsNorm } from '../../src/graph/norm.ts';
 import { softmax } from '../../src/graph/softmax.ts';
 import { randomGraph, valuesOf } from './random-graph.ts';
 import { maxError, runIr } from './run-ir.ts';
@@ -99,6 +101,44 @@ describe('fuse', () => {
     const y = linear(x, graph.weight('w', [4, 4], 'f32'));
     graph.output('y', activation(add(y, x), 'relu'));
     expect(opNames(fuse(lower(graph, [])))).toEqual(['linear', 'elementwise']);
+  });
+
+  test('a residual sum and its norm become one node that gives both', () => {
+    const graph = new Graph();
+    const x = graph.input('x', [3, 4], 'f32');
+    const sum = add(softmax(x), x);
+    const normed = rmsNorm(sum, graph.weight('norm', [4], 'f32'), 1e-6);
+    graph.output('y', add(normed, sum));
+    graph.output('sum', sum);
+    const ir = lower(graph, []);
+    const fused = fuse(ir);
+    expect(opNames(fused)).toEqual(['softmax', 'addRmsNorm', 'elementwise']);
+    const values = { x: [1, 2, 3, 4, 5, 6, 7, 8, 9, 8, 7, 6], norm: [1, 2, 3, 4] };
+    const expected = interpret(graph, values).outputs;
+    for (const [name, data] of runIr(fused, values)) expect(data).toEqual(expected.get(name));
+  });
+
+  test('a sum that linear gives stays in its epilogue, before the norm', () => {
+    const graph = new Graph();
+    const x = graph.input('x', [3, 4], 'f32');
+    const sum = add(x, linear(x, graph.weight('w', [4, 4], 'f32')));
+    graph.output('y', layerNorm(sum, graph.weight('norm', [4], 'f32'), undefined, 1e-6));
+    expect(opNames(fuse(lower(graph, [])))).toEqual(['linear', 'layerNorm']);
+  });
+
+  test('a read of a state does not move past the node that updates it', () => {
+    const graph = new Graph();
+    const past = graph.input('past', [1], 'u32');
+    const cache = graph.state('cache', [1, 4, 1, 2], 'f32');
+    const before = scale(cache, 2);
+    const updated = cacheAppend(cache, graph.input('x', [1, 1, 1, 2], 'f32'), past);
+    graph.output('y', add(before, scale(updated, 3)));
+    expect(opNames(fuse(removeDead(lower(graph, []))))).toEqual([
+      'elementwise',
+      'cacheAppend',
+      'elementwise',
+      'elementwise',
+    ]);
   });
 
   test('a tensor read twice is computed once', () => {

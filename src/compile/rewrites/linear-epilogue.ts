@@ -1,9 +1,10 @@
 import { sameShape } from '../../core/shape.ts';
-import { ACTIVATIONS, type Activation } from '../../ops/activation.ts';
-import { type ElementwiseAttrs, elementwise } from '../../ops/elementwise.ts';
+import type { Activation } from '../../ops/activation.ts';
+import { elementwise } from '../../ops/elementwise.ts';
 import { type LinearAttrs, linear } from '../../ops/linear.ts';
 import type { IrNode, IrTensor } from '../ir.ts';
 import type { RewriteRule } from '../rewrite.ts';
+import { activationOf, summands } from './expression-form.ts';
 
 // linear computes activation(x Wᵀ + bias) + residual, so what follows it goes into its epilogue in that order.
 
@@ -72,22 +73,3 @@ const activationOfLinear = ({ attrs }: IrNode): Activation | null => (attrs as L
 
 const keepsType = (tensor: IrTensor, { outputs }: IrNode): boolean =>
   outputs.y?.dtype === tensor.dtype && sameShape(outputs.y.shape, tensor.shape);
-
-/** The activation that `node` is, and nothing more. */
-function activationOf(node: IrNode): Activation | undefined {
-  const [input, call, ...rest] = (node.attrs as ElementwiseAttrs).expression;
-  if (!input || !call || rest.length > 0 || !('input' in input) || !('fn' in call)) return undefined;
-  return ACTIVATIONS.find((name) => name === call.fn);
-}
-
-/** Both ways to look at `node` where it is the sum of two tensors, as [one, the other]; the later made first. */
-function summands(node: IrNode): readonly (readonly [IrTensor, IrTensor])[] {
-  const { x0, x1 } = node.inputs;
-  const [a, b, call, ...rest] = (node.attrs as ElementwiseAttrs).expression;
-  if (!x0 || !x1 || !a || !b || !call || rest.length > 0) return [];
-  if (!('input' in a) || !('input' in b) || !('fn' in call) || call.fn !== 'add') return [];
-  return [
-    [x1, x0],
-    [x0, x1],
-  ];
-}
