@@ -41,7 +41,8 @@ export function chooseAdapter(
   return [...fitting].sort((a, b) => rank(a) - rank(b))[0];
 }
 
-function fits(adapter: ListedAdapter, wanted: string): boolean {
+/** Whether an adapter is what `wanted` asks for. */
+export function fits(adapter: ListedAdapter, wanted: string): boolean {
   const name = wanted.toLowerCase();
   return preference.some((known) => known === name)
     ? classOf(adapter) === name

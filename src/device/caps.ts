@@ -49,11 +49,9 @@ export function capsOf(
     },
     subgroupMinSize: subgroups ? info.subgroupMinSize : 0,
     subgroupMaxSize: subgroups ? info.subgroupMaxSize : 0,
-    limits: {
-      ...(Object.fromEntries(
-        limitNames.map((name) => [name, overridden(name, gpu.limits[name], overrides[name])]),
-      ) as Record<keyof Caps['limits'], number>),
-    },
+    limits: Object.fromEntries(
+      limitNames.map((name) => [name, overridden(name, gpu.limits[name], overrides[name])]),
+    ) as Record<keyof Caps['limits'], number>,
   };
 }
 
@@ -75,7 +73,7 @@ export function isSoftwareName(name: string): boolean {
 }
 
 /** WebGPU doesn't say whether a GPU is integrated: the vendors that make only one kind do. */
-function adapterKind(info: GPUAdapterInfo, adapterName: string): Caps['kind'] {
+export function adapterKind(info: GPUAdapterInfo, adapterName: string): Caps['kind'] {
   const names = [adapterName, info.vendor, info.architecture, info.device, info.description].join(' ');
   if (info.isFallbackAdapter || isSoftwareName(names)) return 'software';
   if (/nvidia/i.test(info.vendor)) return 'discrete';

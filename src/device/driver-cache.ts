@@ -9,8 +9,9 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { Readable, Transform } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { ReadableStream as WebReadableStream } from 'node:stream/web';
 import { brotliDecompressSync, createGunzip } from 'node:zlib';
-import { unpackTar } from 'modern-tar';
+import { type ParsedTarEntryWithData, unpackTar } from 'modern-tar';
 import { DeviceError } from '../core/errors.ts';
 import { cacheFolder } from './cache-folder.ts';
 
@@ -83,7 +84,7 @@ export async function installDriver(options: InstallOptions = {}): Promise<Carri
   }
   const found = await findCarriedDriver();
   if (found) return found;
-  return unpackDriver(await downloadArchive(options), driverFolder());
+  return unpackDriver(await downloadArchive(registryUrl(), options), driverFolder());
 }
 
 async function isIntact(folder: string): Promise<boolean> {
@@ -110,34 +111,50 @@ async function readCarrierInNodeModules(): Promise<Buffer | undefined> {
 
 /** Writes beside the target, then renames: another process sees the whole driver or none. */
 async function unpackDriver(archive: Uint8Array, folder: string): Promise<CarriedDriver> {
-  const entries = await unpackTar(new Uint8Array(brotliDecompressSync(archive)), {
-    filter: (header) => header.name in driverFiles,
-  });
+  const files = await readDriverFiles(archive);
   const staging = `${folder}.${randomUUID()}`;
   try {
     await mkdir(staging, { recursive: true });
-    for (const [name, hash] of Object.entries(driverFiles)) {
-      const data = entries.find((entry) => entry.header.name === name)?.data;
-      if (!data || sha256(data) !== hash) {
-        throw new DeviceError(
-          `driver: ${name} in ${carrier.name} is ${data ? 'not the file that was pinned' : 'missing'}; ` +
-            `expected version ${carrier.version}. Install that version.`,
-        );
-      }
-      await writeFile(join(staging, name), data, { mode: 0o755 });
+    try {
+      for (const [name, data] of files) await writeFile(join(staging, name), data, { mode: 0o755 });
+      await moveIntoPlace(staging, folder);
+    } finally {
+      await rm(staging, { recursive: true, force: true });
     }
-    await moveIntoPlace(staging, folder);
   } catch (cause) {
-    if (cause instanceof DeviceError) throw cause;
     throw new DeviceError(
       `driver: could not unpack SwiftShader into ${folder}: ${(cause as Error).message}. ` +
         'Set TESSERA_CACHE to a folder that can be written.',
       { cause },
     );
-  } finally {
-    await rm(staging, { recursive: true, force: true });
   }
   return driverIn(folder);
+}
+
+/** The pinned files out of the archive, each checked. */
+async function readDriverFiles(archive: Uint8Array): Promise<ReadonlyMap<string, Uint8Array>> {
+  const refuse = (what: string, cause?: unknown) =>
+    new DeviceError(
+      `driver: ${carrier.archive} of ${carrier.name} ${what}; expected version ${carrier.version}. ` +
+        'Install that version again.',
+      { cause },
+    );
+  const entries = await readTar(archive).catch((cause: unknown) => {
+    throw refuse(`can't be unpacked (${(cause as Error).message})`, cause);
+  });
+  const files = new Map<string, Uint8Array>();
+  for (const [name, hash] of Object.entries(driverFiles)) {
+    const data = entries.find((entry) => entry.header.name === name)?.data;
+    if (!data) throw refuse(`holds no ${name}`);
+    if (sha256(data) !== hash) throw refuse(`holds another ${name} than was pinned`);
+    files.set(name, data);
+  }
+  return files;
+}
+
+async function readTar(archive: Uint8Array): Promise<readonly ParsedTarEntryWithData[]> {
+  const tar = new Uint8Array(brotliDecompressSync(archive));
+  return unpackTar(tar, { filter: (header) => Object.hasOwn(driverFiles, header.name) });
 }
 
 async function moveIntoPlace(staging: string, folder: string): Promise<void> {
@@ -154,41 +171,55 @@ async function moveIntoPlace(staging: string, folder: string): Promise<void> {
   }
 }
 
-async function downloadArchive({ onProgress, signal }: InstallOptions): Promise<Uint8Array> {
-  const registry = (process.env.npm_config_registry ?? 'https://registry.npmjs.org/').replace(/\/*$/, '/');
-  const url = `${registry}${carrier.name}/-/chromium-${carrier.version}.tgz`;
-  const response = await fetch(url, { signal: signal ?? null }).catch((cause: unknown) => {
+/** The npm registry to use, as npm itself was told. */
+function registryUrl(): string {
+  return process.env.npm_config_registry || 'https://registry.npmjs.org/';
+}
+
+/** The driver's archive out of the carrier's tarball, which must be the pinned one to the byte. */
+export async function downloadArchive(registry: string, options: InstallOptions): Promise<Uint8Array> {
+  const url = `${registry.replace(/\/*$/, '/')}${carrier.name}/-/chromium-${carrier.version}.tgz`;
+  const response = await fetch(url, { signal: options.signal ?? null }).catch((cause: unknown) => {
     throw new DeviceError(`driver: could not download ${url}: ${(cause as Error).message}.`, { cause });
   });
   if (!response.ok || !response.body) {
     throw new DeviceError(`driver: ${url} answered ${response.status}; expected 200.`);
   }
   const totalBytes = Number(response.headers.get('content-length') ?? 0);
-  let loadedBytes = 0;
   const hash = createHash('sha512');
-  const meter = new Transform({
+  let loadedBytes = 0;
+  const watch = new Transform({
     transform(chunk: Buffer, _encoding, done) {
       hash.update(chunk);
       loadedBytes += chunk.byteLength;
-      onProgress?.({ loadedBytes, totalBytes });
+      options.onProgress?.({ loadedBytes, totalBytes });
       done(null, chunk);
     },
   });
-  const gunzip = createGunzip();
-  const name = `package/${carrier.archive}`;
-  const [, entries] = await Promise.all([
-    pipeline(Readable.fromWeb(response.body as import('node:stream/web').ReadableStream), meter, gunzip),
-    unpackTar(Readable.toWeb(gunzip) as ReadableStream<Uint8Array>, {
-      filter: (header) => header.name === name,
-    }),
-  ]);
+  const archive = await extractArchive(Readable.fromWeb(response.body as WebReadableStream), watch).catch(
+    (cause: unknown) => {
+      throw new DeviceError(`driver: ${url} can't be unpacked: ${(cause as Error).message}.`, { cause });
+    },
+  );
   const integrity = `sha512-${hash.digest('base64')}`;
   if (integrity !== carrier.integrity) {
     throw new DeviceError(`driver: ${url} has integrity ${integrity}; expected ${carrier.integrity}.`);
   }
-  const archive = entries[0]?.data;
-  if (!archive) throw new DeviceError(`driver: ${url} holds no ${name}; expected the pinned package.`);
+  if (!archive) throw new DeviceError(`driver: ${url} holds no ${carrier.archive}; expected it to.`);
   return archive;
+}
+
+/** Reads the tarball to its end, so that all of it is hashed, and keeps the one file. */
+async function extractArchive(tarball: Readable, watch: Transform): Promise<Uint8Array | undefined> {
+  const gunzip = createGunzip();
+  const name = `package/${carrier.archive}`;
+  const [, entries] = await Promise.all([
+    pipeline(tarball, watch, gunzip),
+    unpackTar(Readable.toWeb(gunzip) as ReadableStream<Uint8Array>, {
+      filter: (header) => header.name === name,
+    }),
+  ]);
+  return entries[0]?.data;
 }
 
 async function readIfThere(path: string): Promise<Buffer | undefined> {

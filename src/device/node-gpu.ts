@@ -15,7 +15,7 @@ export interface DriverSet {
   readonly adapters: readonly ListedAdapter[];
 }
 
-type CreateGpu = (options: string[]) => GPU;
+export type CreateGpu = (options: string[]) => GPU;
 
 /**
  * Every GPU object made, for good: Dawn's Node binding crashes when one is collected while an event of its
@@ -97,12 +97,19 @@ async function listAdapters(
   try {
     await withOnlyDriver(manifest, () => gpu.requestAdapter());
     return [];
-  } catch (error) {
-    return parseAdapterList(error instanceof Error ? error.message : '');
+  } catch (cause) {
+    const { message } = cause as Error;
+    if (!message.includes('Available adapters:')) {
+      throw new DeviceError(`requestDevice: Dawn can't list its adapters: ${message}. Run: tessera doctor`, {
+        cause,
+      });
+    }
+    return parseAdapterList(message);
   }
 }
 
-async function openAdapter(
+/** Throws DeviceError when the adapter has gone since it was listed. */
+export async function openAdapter(
   create: CreateGpu,
   manifest: string | undefined,
   { backend, name }: ListedAdapter,
@@ -122,7 +129,8 @@ function gpuFor(create: CreateGpu, manifest: string | undefined, options: string
   return gpu;
 }
 
-function noAdapter(wanted: string | undefined, seen: readonly ListedAdapter[]): DeviceError {
+/** The error for an adapter that is not there: it lists those that are. */
+export function noAdapter(wanted: string | undefined, seen: readonly ListedAdapter[]): DeviceError {
   const listed = seen.map((adapter) => `"${adapter.name}"`).join(', ');
   const there = listed ? `there is ${listed}` : 'there is no adapter at all';
   const remedy = isDriverCarried() ? 'Run: tessera doctor --install-driver' : 'Run: tessera doctor';
