@@ -1,7 +1,7 @@
 import { compile } from '../compile/compile.ts';
 import type { Plan } from '../compile/plan.ts';
 import type { Caps } from '../core/caps.ts';
-import { DTYPE_BYTES } from '../core/dtype.ts';
+import { DTYPE_BYTES, type FloatDType } from '../core/dtype.ts';
 import { elementCount, type Shape } from '../core/shape.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model, TextInfo, VisionInfo } from '../models/model.ts';
@@ -9,21 +9,27 @@ import type { Precision } from '../models/parameters.ts';
 import type { TensorIndex } from '../weights/safetensors.ts';
 import type { WeightRoot } from '../weights/weight-scope.ts';
 import { buildDecoderGraph, buildVisionGraph } from './graphs.ts';
+import { choosePrecision } from './precision.ts';
 
 /** What a checkpoint is and what running it will take, known without a device. */
-export interface CheckpointReport {
+export interface CheckpointReport extends TensorTotals {
   readonly name: string;
   readonly modelType: string;
   readonly text: TextInfo;
   readonly vision: VisionInfo | null;
   readonly precision: Precision;
-  readonly tensors: readonly TensorSummary[];
-  readonly parameters: number;
-  /** Parameters by the first part of their names, e.g. `vision_tower`. */
-  readonly parametersByPart: Readonly<Record<string, number>>;
-  readonly fileBytes: number;
   readonly unusedTensors: readonly string[];
   readonly memory: MemoryEstimate;
+}
+
+/** What the tensors of a checkpoint say, whatever model they are of. */
+export interface TensorTotals {
+  readonly tensors: readonly TensorSummary[];
+  readonly parameters: number;
+  /** Parameters by the first part of their names, e.g. `vision_tower`, or `model.vision_tower`. */
+  readonly parametersByPart: Readonly<Record<string, number>>;
+  readonly parametersByDType: Readonly<Record<string, number>>;
+  readonly fileBytes: number;
 }
 
 export interface TensorSummary {
@@ -46,7 +52,8 @@ export interface MemoryEstimate {
 }
 
 export interface InspectOptions {
-  readonly precision: Precision;
+  /** Storage of weights and KV cache. */
+  readonly dtype: FloatDType;
   /** Tokens to plan the KV cache for. */
   readonly contextTokens: number;
 }
@@ -81,8 +88,9 @@ export function inspectModel(
   model: Model,
   index: TensorIndex,
   weights: WeightRoot,
-  { precision, contextTokens }: InspectOptions,
+  { dtype, contextTokens }: InspectOptions,
 ): CheckpointReport {
+  const precision = choosePrecision(dtype, BASELINE, index);
   const decoder = (seq: number): Graph =>
     buildDecoderGraph(model, weights, precision, {
       seq,
@@ -93,12 +101,6 @@ export function inspectModel(
   const graphs = [decoder(1), decoder(Math.min(PROMPT_CHUNK, contextTokens))];
   if (model.vision) graphs.push(buildVisionGraph(model, weights, precision));
   const plans = graphs.map((graph) => compile(graph, BASELINE));
-  const tensors = [...index.values()].map(({ name, dtype, shape, byteLength }) => ({
-    name,
-    dtype,
-    shape,
-    byteLength,
-  }));
   const { text } = model;
   const kvCachePerToken =
     2 * text.numHiddenLayers * text.numKeyValueHeads * text.headDim * DTYPE_BYTES[precision.kvCache];
@@ -106,15 +108,12 @@ export function inspectModel(
   const weightBytes = weightBytesOf(plans);
   const scratch = Math.max(...plans.map(scratchBytesOf));
   return {
+    ...totalTensors(index),
     name,
     modelType: model.modelType,
     text,
     vision: model.vision ?? null,
     precision,
-    tensors,
-    parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
-    parametersByPart: parametersByPart(tensors),
-    fileBytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
     unusedTensors: weights.finish(),
     memory: {
       weights: weightBytes,
@@ -142,11 +141,33 @@ const scratchBytesOf = (plan: Plan): number =>
     0,
   );
 
-function parametersByPart(tensors: readonly TensorSummary[]): Record<string, number> {
-  const parts: Record<string, number> = {};
-  for (const { name, shape } of tensors) {
-    const part = name.split('.')[0] ?? name;
-    parts[part] = (parts[part] ?? 0) + elementCount(shape);
+/** Counts the tensors of a checkpoint. */
+export function totalTensors(index: TensorIndex): TensorTotals {
+  const tensors = [...index.values()].map(({ name, dtype, shape, byteLength }) => ({
+    name,
+    dtype,
+    shape,
+    byteLength,
+  }));
+  return {
+    tensors,
+    parameters: tensors.reduce((sum, { shape }) => sum + elementCount(shape), 0),
+    parametersByPart: countBy(tensors, ({ name }) => partOf(name)),
+    parametersByDType: countBy(tensors, ({ dtype }) => dtype),
+    fileBytes: tensors.reduce((sum, { byteLength }) => sum + byteLength, 0),
+  };
+}
+
+/** In many checkpoints all lies below `model`, which tells nothing. */
+const partOf = (name: string): string => /^(model\.)?[^.]+/.exec(name)?.[0] ?? name;
+
+function countBy(
+  tensors: readonly TensorSummary[],
+  key: (tensor: TensorSummary) => string,
+): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const tensor of tensors) {
+    counts.set(key(tensor), (counts.get(key(tensor)) ?? 0) + elementCount(tensor.shape));
   }
-  return parts;
+  return Object.fromEntries(counts);
 }

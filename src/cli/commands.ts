@@ -1,0 +1,35 @@
+import type { Command } from './command.ts';
+import type { CommandSummary } from './help.ts';
+
+/** A command's summary, and its file, which is loaded only when the command runs. */
+export interface CommandEntry extends CommandSummary {
+  load(): Promise<Command>;
+}
+
+export const commands: readonly CommandEntry[] = [
+  {
+    name: 'describe',
+    summary: 'answer one question, most often about pictures',
+    load: async () => (await import('./describe.ts')).describeCommand,
+  },
+  {
+    name: 'chat',
+    summary: 'talk with a model about pictures',
+    load: async () => (await import('./chat.ts')).chatCommand,
+  },
+  {
+    name: 'inspect',
+    summary: 'what a checkpoint is, and the memory and image tokens it needs',
+    load: async () => (await import('./inspect.ts')).inspectCommand,
+  },
+  {
+    name: 'verify',
+    summary: 'compare a model with its recorded reference, stage by stage',
+    load: async () => (await import('./verify.ts')).verifyCommand,
+  },
+  {
+    name: 'doctor',
+    summary: 'adapters and drivers of this machine, and how to get better ones',
+    load: async () => (await import('./doctor.ts')).doctorCommand,
+  },
+];

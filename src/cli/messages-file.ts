@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { InputError } from '../core/errors.ts';
+import type { ContentPart, Message } from '../text/messages.ts';
+import { isJsonObject, parseStrictJson, showJson } from '../weights/strict-json.ts';
+
+/**
+ * A conversation: `[{ "role": "user", "content": [{ "type": "image", "image": "a.png" }, { "type": "text",
+ * "text": "..." }] }]`, or `content` as text. Picture paths are relative to the file; http(s) addresses stay.
+ * Throws InputError when the file can't be read, WeightError for bad JSON, naming what is wrong.
+ */
+export async function readMessages(path: string): Promise<readonly Message[]> {
+  const bytes = await readFile(path).catch((cause: NodeJS.ErrnoException) => {
+    throw new InputError(`--messages "${path}": it can't be read (${cause.code}); expected a JSON file.`, {
+      cause,
+    });
+  });
+  return parseMessages(parseStrictJson(bytes, `--messages "${path}"`), path);
+}
+
+/** The messages of a parsed file at `path`. Throws InputError. */
+export function parseMessages(json: unknown, path: string): readonly Message[] {
+  const where = `--messages "${path}"`;
+  if (!Array.isArray(json) || json.length === 0) {
+    throw new InputError(`${where}: is ${showJson(json)}; expected a list of messages.`);
+  }
+  return json.map((message: unknown, i) =>
+    parseMessage(message, `${where}: message ${i + 1}`, dirname(path)),
+  );
+}
+
+function parseMessage(json: unknown, where: string, folder: string): Message {
+  const { role, content } = isJsonObject(json) ? json : {};
+  if (typeof role !== 'string') throw new InputError(`${where} has role ${showJson(role)}; expected a text.`);
+  if (typeof content === 'string') return { role, content };
+  if (!Array.isArray(content)) {
+    throw new InputError(`${where} has content ${showJson(content)}; expected a text or a list of parts.`);
+  }
+  return { role, content: content.map((part: unknown) => parsePart(part, where, folder)) };
+}
+
+function parsePart(json: unknown, where: string, folder: string): ContentPart {
+  const { type, text, image } = isJsonObject(json) ? json : {};
+  if (type === 'text' && typeof text === 'string') return { type, text };
+  if (type === 'image' && typeof image === 'string') return { type, image: locate(image, folder) };
+  throw new InputError(
+    `${where} has the part ${showJson(json)}; expected {"type": "text", "text": ...} or {"type": "image", "image": PATH}.`,
+  );
+}
+
+const locate = (image: string, folder: string): string =>
+  /^(https?|file):\/\//i.test(image) ? image : resolve(folder, image);

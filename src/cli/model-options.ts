@@ -1,0 +1,91 @@
+import { stat } from 'node:fs/promises';
+import { InputError } from '../core/errors.ts';
+import { loadModel } from '../generate/load-model.ts';
+import type { VisionLanguageModel } from '../generate/vision-language-model.ts';
+import { hubFolder, isHubId } from '../weights/hub.ts';
+import type { OptionValues, Terminal } from './command.ts';
+import { createProgressLine, formatByteProgress, formatLoadProgress } from './progress.ts';
+
+/** The options of every command that runs a model. */
+export const modelOptions = {
+  model: {
+    kind: 'text',
+    value: 'DIR|HUB_ID',
+    help: 'checkpoint folder, http(s) address of one, or id on the Hugging Face hub; default the built-in model',
+  },
+  adapter: {
+    kind: 'text',
+    value: 'NAME',
+    help: 'gpu, lavapipe, swiftshader, or part of the name of an adapter that "tessera doctor" lists; default TESSERA_ADAPTER, or the best there is',
+  },
+  dtype: {
+    kind: 'choice',
+    choices: ['auto', 'f32', 'f16'],
+    help: 'storage of weights and KV cache; auto (the default) decides by adapter and checkpoint',
+  },
+} as const;
+
+export type ModelOptions = OptionValues<typeof modelOptions>;
+
+/** Loads the model that was asked for, with progress, notice and warnings on stderr. */
+export async function openModel(
+  { model, adapter, dtype }: ModelOptions,
+  { stderr, signal }: Terminal,
+): Promise<VisionLanguageModel> {
+  const source = await modelSource(model, { stderr, signal });
+  const progress = createProgressLine(stderr);
+  try {
+    const loaded = await loadModel(source, {
+      adapter,
+      dtype,
+      signal,
+      onProgress: (step) => progress.show(formatLoadProgress(step)),
+    });
+    progress.clear();
+    if (loaded.notice) stderr.write(`${loaded.notice}\n`);
+    if (loaded.unusedTensors.length > 0) stderr.write(`${formatUnused(loaded.unusedTensors)}\n`);
+    return loaded;
+  } finally {
+    progress.clear();
+  }
+}
+
+/** What `--model` names: an address as it is, a folder, or the folder a hub model was downloaded into. */
+export async function modelSource(
+  model: string | undefined,
+  { stderr, signal }: Pick<Terminal, 'stderr' | 'signal'>,
+): Promise<string | undefined> {
+  if (model === undefined || /^(https?|file):\/\//i.test(model) || (await isThere(model))) return model;
+  if (!isHubId(model)) {
+    throw new InputError(
+      `--model "${model}": there is no such folder; expected a checkpoint folder, or a hub id such as org/name.`,
+    );
+  }
+  const progress = createProgressLine(stderr);
+  try {
+    return await hubFolder(model, {
+      signal,
+      onProgress: ({ done, total }) => progress.show(formatByteProgress('download', done, total)),
+    });
+  } catch (cause) {
+    if (!(cause instanceof InputError)) throw cause;
+    throw new InputError(`--model "${model}": there is no such folder here, and as a ${cause.message}`, {
+      cause,
+    });
+  } finally {
+    progress.clear();
+  }
+}
+
+async function isThere(path: string): Promise<boolean> {
+  return (await stat(path).catch(() => undefined)) !== undefined;
+}
+
+const MAX_LISTED = 5;
+
+/** A warning that lists the first few of the tensors a model does not read. */
+export function formatUnused(names: readonly string[]): string {
+  const rest = names.length - MAX_LISTED;
+  const listed = names.slice(0, MAX_LISTED).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+  return `Warning: the model does not use ${names.length} of the checkpoint's tensors: ${listed}`;
+}
