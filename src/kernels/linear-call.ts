@@ -41,19 +41,35 @@ export function linearCost({ params: { m, n, k }, dtypes }: LinearCall): Cost {
   };
 }
 
-/** `store(sum, row, column)`: adds the bias, applies the activation, adds the residual, writes y. */
-export function linearStore({ dtypes, variant }: KernelShape): Snippet {
+/** WGSL types of those of `names` that are present, as vectors of four. */
+export function vec4Elements({ dtypes }: KernelShape, ...names: string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.filter((name) => name in dtypes).map((name) => [name, `vec4<${dtypes[name]}>`]),
+  );
+}
+
+/**
+ * `store(sum, row, column)`: adds the bias, applies the activation, adds the residual, writes y.
+ * With `vec` 4 it takes the sums of `column` to `column + 3`, and bias, residual and y are bound as vec4.
+ */
+export function linearStore({ dtypes, variant }: KernelShape, vec: 1 | 4): Snippet {
+  const float = vec === 4 ? 'vec4f' : 'f32';
   const activation = activationSnippets[variant.activation as keyof typeof activationSnippets];
-  const biased = dtypes.bias ? 'sum + f32(bias[column])' : 'sum';
-  const activated = activation ? `${activation.name}(${biased})` : biased;
-  const added = dtypes.residual ? `${activated} + f32(residual[at])` : activated;
+  const activate = (value: string): string => {
+    if (!activation) return value;
+    const lanes = ['x', 'y', 'z', 'w'].map((lane) => `${activation.name}(${value}.${lane})`);
+    return vec === 4 ? `vec4f(${lanes.join(', ')})` : `${activation.name}(${value})`;
+  };
+  const stored = vec === 4 ? `vec4<${dtypes.y}>` : dtypes.y;
   return {
     name: 'store',
     uses: activation ? [activation] : [],
     code: `
-      fn store(sum: f32, row: u32, column: u32) {
-        let at = row * params.n + column;
-        y[at] = ${dtypes.y}(${added});
+      fn store(sum: ${float}, row: u32, column: u32) {
+        let at = (row * params.n + column) / ${vec}u;
+        let biased = ${dtypes.bias ? `sum + ${float}(bias[column / ${vec}u])` : 'sum'};
+        let activated = ${activate('biased')};
+        y[at] = ${stored}(${dtypes.residual ? `activated + ${float}(residual[at])` : 'activated'});
       }
     `,
   };

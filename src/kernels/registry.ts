@@ -1,6 +1,9 @@
+import { argmaxRow } from './argmax-row.ts';
+import { attentionRows } from './attention-rows.ts';
 import { cacheAppendRows } from './cache-append-rows.ts';
 import { castCopy } from './cast-copy.ts';
 import { concatCopy } from './concat-copy.ts';
+import { convertWeightPairs } from './convert-weight-pairs.ts';
 import { elementwiseMap } from './elementwise-map.ts';
 import { embeddingGather } from './embedding-gather.ts';
 import type { Kernel } from './kernel.ts';
@@ -8,10 +11,14 @@ import { addLayerNormRow, layerNormRow } from './layer-norm-row.ts';
 import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
 import { linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
+import { markSeenScatter } from './mark-seen-scatter.ts';
 import { patchifyGather } from './patchify-gather.ts';
 import { permuteStrided } from './permute-strided.ts';
+import { reduceColumn } from './reduce-column.ts';
+import { reduceRow } from './reduce-row.ts';
 import { addRmsNormRow, rmsNormRow } from './rms-norm-row.ts';
 import { ropePairs } from './rope-pairs.ts';
+import { sampleTokenRadix } from './sample-token-radix.ts';
 import { sliceCopy } from './slice-copy.ts';
 import { softmaxRow } from './softmax-row.ts';
 import { spliceRowsSelect } from './splice-rows-select.ts';
@@ -20,9 +27,12 @@ import { spliceRowsSelect } from './splice-rows-select.ts';
 export const KERNELS: readonly Kernel[] = [
   addLayerNormRow,
   addRmsNormRow,
+  argmaxRow,
+  attentionRows,
   cacheAppendRows,
   castCopy,
   concatCopy,
+  convertWeightPairs,
   elementwiseMap,
   embeddingGather,
   layerNormRow,
@@ -30,10 +40,14 @@ export const KERNELS: readonly Kernel[] = [
   linearColumns,
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
+  markSeenScatter,
   patchifyGather,
   permuteStrided,
+  reduceColumn,
+  reduceRow,
   rmsNormRow,
   ropePairs,
+  sampleTokenRadix,
   sliceCopy,
   softmaxRow,
   spliceRowsSelect,

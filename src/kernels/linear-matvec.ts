@@ -1,0 +1,161 @@
+import { linear } from '../ops/linear.ts';
+import { workgroupIndex } from '../wgsl/dispatch.ts';
+import { subgroups } from '../wgsl/subgroups.ts';
+import { type Snippet, wgsl } from '../wgsl/wgsl.ts';
+import { defineKernel, type Kernel, spreadWorkgroups } from './kernel.ts';
+import {
+  linearBindings,
+  linearCost,
+  linearParams,
+  linearStore,
+  prepareLinear,
+  vec4Elements,
+} from './linear-call.ts';
+import { range, softwareWork } from './product-work.ts';
+
+/** Columns of y that a workgroup sums side by side, so that each load of x serves all of them. */
+const COLUMNS = 4;
+const MAX_ROWS = 8;
+
+/**
+ * linear for a few rows, which is decoding: every weight is read once, so memory decides.
+ *
+ *     weight [n, k]   thread 0   thread 1   ...   thread 0   ...
+ *     column 0       │ k 0..3  │ k 4..7  │ ... │           │      Neighbouring threads read neighbouring vec4 of
+ *     column 1       │         │         │     │           │      four rows of the weight; each vec4 of x is used
+ *     column 2       │         │         │     │           │      for all four. `sumOfThreads` adds them up at the end.
+ *     column 3       │         │         │     │           │
+ *
+ * lavapipe (8 lanes, 1 row, workgroup of 8): 2048×2048 2.8 ms, 2048×8192 14 ms, 4.5 GB/s; a workgroup of 64 takes
+ * 4 times as long, since its barriers are coroutine switches there. SwiftShader: 2048×2048 15 ms.
+ */
+function matvec(name: string, sum: Sum): Kernel {
+  return defineKernel({
+    name,
+    op: linear,
+    bindings: linearBindings,
+    params: linearParams,
+    tuning: { workgroupSize: [64, 8, 128], rows: [1, 4] },
+    prepare: prepareLinear,
+    supports({ params }, { rows }, { features }) {
+      if (sum.builtin !== '' && !features.subgroups) return 'the adapter has no subgroups';
+      if (params.m > MAX_ROWS) return `${params.m} rows are more than ${MAX_ROWS}`;
+      if (rows > 1 && params.m === 1) return `one row would leave ${rows - 1} of ${rows} idle`;
+      return params.k % 4 === 0 || `${params.k} features are not a multiple of 4`;
+    },
+    elements: (shape) => vec4Elements(shape, 'x', 'weight'),
+    wgsl: (shape, { workgroupSize, rows }) => wgsl`
+      ${workgroupIndex}${sum.snippet(workgroupSize)}${linearStore(shape, 1)}
+      const WORKGROUP_SIZE = ${workgroupSize}u;
+      const ROWS = ${rows}u;
+      const COLUMNS = ${COLUMNS}u;
+
+      @compute @workgroup_size(WORKGROUP_SIZE)
+      fn main(
+        @builtin(workgroup_id) workgroup: vec3u,
+        @builtin(num_workgroups) workgroups: vec3u,
+        @builtin(local_invocation_index) thread: u32,
+        ${sum.builtin}
+      ) {
+        let columnTiles = (params.n + COLUMNS - 1u) / COLUMNS;
+        let tile = workgroupIndex(workgroup, workgroups);
+        let firstRow = (tile / columnTiles) * ROWS;
+        if (firstRow >= params.m) { return; }
+        let firstColumn = (tile % columnTiles) * COLUMNS;
+        let steps = params.k / 4u;
+        ${range(rows).map((i) => `let x${i} = min(firstRow + ${i}u, params.m - 1u) * steps;`)}
+        ${range(COLUMNS).map((j) => `let w${j} = min(firstColumn + ${j}u, params.n - 1u) * steps;`)}
+
+        ${range(rows).map((i) => `var sums${i} = vec4f();`)}
+        for (var k = thread; k < steps; k += WORKGROUP_SIZE) {
+          let columns = mat4x4f(${range(COLUMNS)
+            .map((j) => `vec4f(weight[w${j} + k])`)
+            .join(', ')});
+          ${range(rows).map((i) => `sums${i} += vec4f(x[x${i} + k]) * columns;`)}
+        }
+        ${range(rows).map((i) => `sums${i} = sumOfThreads(sums${i}, thread${sum.argument});`)}
+        ${range(rows).map(
+          (i) => `if (thread < COLUMNS && firstRow + ${i}u < params.m && firstColumn + thread < params.n) {
+          store(sums${i}[thread], firstRow + ${i}u, firstColumn + thread);
+        }`,
+        )}
+      }
+    `,
+    dispatch: ({ params: { m, n } }, { rows }) =>
+      spreadWorkgroups(Math.ceil(n / COLUMNS) * Math.ceil(m / rows)),
+    cost: linearCost,
+    efficiency({ params: { m, n, k } }, { workgroupSize, rows }, { kind }) {
+      const tiles = Math.ceil(n / COLUMNS) * Math.ceil(m / rows);
+      if (kind !== 'software') return (tiles * COLUMNS * rows) / (n * m) + workgroupSize / k;
+      const steps = Math.ceil(k / 4 / workgroupSize);
+      const laneLoads = COLUMNS + rows;
+      // What barriers cost beyond one SIMD vector of lanes, as measured.
+      const switching = workgroupSize > 8 ? 4 : 1;
+      const tiling = {
+        tiles,
+        steps,
+        laneLoads,
+        uniformLoads: 0,
+        multiplyAdds: 16 * rows,
+        lanes: workgroupSize,
+      };
+      return (switching * softwareWork(tiling)) / (m * n * k);
+    },
+  });
+}
+
+/** How the threads of a workgroup add up one vec4 each: `sumOfThreads(value, thread, ...)`. */
+interface Sum {
+  /** Built-in the entry point takes for it, and how it is passed on. */
+  readonly builtin: string;
+  readonly argument: string;
+  snippet(workgroupSize: number): Snippet;
+}
+
+const throughWorkgroupMemory: Sum = {
+  builtin: '',
+  argument: '',
+  snippet: (workgroupSize) => ({
+    name: 'sumOfThreads',
+    code: `
+      var<workgroup> partial: array<vec4f, ${workgroupSize}>;
+
+      fn sumOfThreads(value: vec4f, thread: u32) -> vec4f {
+        partial[thread] = value;
+        for (var stride = ${workgroupSize / 2}u; stride > 0u; stride >>= 1u) {
+          workgroupBarrier();
+          if (thread < stride) { partial[thread] += partial[thread + stride]; }
+        }
+        workgroupBarrier();
+        let sum = partial[0];
+        workgroupBarrier();
+        return sum;
+      }
+    `,
+  }),
+};
+
+const throughSubgroups: Sum = {
+  builtin: '@builtin(subgroup_size) subgroupSize: u32,',
+  argument: ', subgroupSize',
+  snippet: (workgroupSize) => ({
+    name: 'sumOfThreads',
+    uses: [subgroups],
+    code: `
+      var<workgroup> partial: array<vec4f, ${workgroupSize}>;
+
+      fn sumOfThreads(value: vec4f, thread: u32, subgroupSize: u32) -> vec4f {
+        let own = subgroupAdd(value);
+        if (subgroupElect()) { partial[thread / subgroupSize] = own; }
+        workgroupBarrier();
+        var sum = partial[0];
+        for (var i = 1u; i < ${workgroupSize}u / subgroupSize; i++) { sum += partial[i]; }
+        workgroupBarrier();
+        return sum;
+      }
+    `,
+  }),
+};
+
+export const linearMatvecSubgroup = matvec('linear_matvec_subgroup', throughSubgroups);
+export const linearMatvecWorkgroup = matvec('linear_matvec_workgroup', throughWorkgroupMemory);
