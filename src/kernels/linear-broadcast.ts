@@ -1,4 +1,3 @@
-import type { Caps } from '../core/caps.ts';
 import { linear } from '../ops/linear.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { subgroups } from '../wgsl/subgroups.ts';
@@ -12,7 +11,7 @@ import {
   prepareLinear,
   vec4Elements,
 } from './linear-call.ts';
-import { range, softwareWork } from './product-work.ts';
+import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
 
 /**
  * linear in the registers of one small subgroup, for adapters that run on a CPU.
@@ -98,6 +97,3 @@ export const linearBroadcast = defineKernel({
     }) /
     (m * n * k),
 });
-
-const hasSubgroupsOf = (lanes: number, caps: Caps): boolean =>
-  caps.features.subgroups && caps.subgroupMinSize === lanes && caps.subgroupMaxSize === lanes;

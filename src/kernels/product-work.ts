@@ -1,3 +1,5 @@
+import type { Caps } from '../core/caps.ts';
+
 /** 0, 1, ... count - 1: to write out registers by number. */
 export const range = (count: number): number[] => Array.from({ length: count }, (_, i) => i);
 
@@ -22,3 +24,9 @@ export interface SoftwareTiling {
  */
 export const softwareWork = (t: SoftwareTiling): number =>
   t.tiles * t.steps * t.lanes * (68 * t.laneLoads + 102 * t.uniformLoads + 1.5 * t.multiplyAdds);
+
+/** Whether a workgroup of `lanes` threads is exactly one subgroup on the adapter. */
+export const hasSubgroupsOf = (
+  lanes: number,
+  { features, subgroupMinSize, subgroupMaxSize }: Caps,
+): boolean => features.subgroups && subgroupMinSize === lanes && subgroupMaxSize === lanes;

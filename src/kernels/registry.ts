@@ -12,6 +12,8 @@ import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
 import { linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
 import { markSeenScatter } from './mark-seen-scatter.ts';
+import { matmulBroadcast } from './matmul-broadcast.ts';
+import { matmulColumns } from './matmul-columns.ts';
 import { patchifyGather } from './patchify-gather.ts';
 import { permuteStrided } from './permute-strided.ts';
 import { reduceColumn } from './reduce-column.ts';
@@ -40,6 +42,8 @@ export const KERNELS: readonly Kernel[] = [
   linearColumns,
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
+  matmulBroadcast,
+  matmulColumns,
   markSeenScatter,
   patchifyGather,
   permuteStrided,
