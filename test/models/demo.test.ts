@@ -1,0 +1,64 @@
+import { readFileSync } from 'node:fs';
+import { expect, test } from 'vitest';
+import { loadModel } from '../../src/generate/load-model.ts';
+import { describeOnAdapters } from '../adapters.ts';
+
+interface ExpectedScene {
+  readonly image: string;
+  readonly questions: readonly {
+    readonly question: string;
+    readonly prompt: string;
+    readonly answer: string;
+    readonly answerIds: readonly number[];
+    readonly promptIds: readonly number[];
+  }[];
+}
+
+/** The built-in model's greedy answers on the example pictures, as the reference classes computed them. */
+const scenes = JSON.parse(readFileSync('examples/expected.json', 'utf8')) as ExpectedScene[];
+
+describeOnAdapters('the built-in model', (getDevice) => {
+  test('answers every example as the reference does, token for token', { timeout: 600_000 }, async () => {
+    const model = await loadModel(undefined, { device: getDevice(), dtype: 'f32' });
+    try {
+      for (const { image, questions } of scenes) {
+        for (const { question, answer, answerIds, promptIds } of questions) {
+          const result = await model.describe(`examples/${image}`, { prompt: question, greedy: true });
+          expect(result.promptTokenIds).toEqual(promptIds);
+          expect({ image, question, text: result.text, ids: result.tokenIds }).toEqual({
+            image,
+            question,
+            text: answer,
+            ids: answerIds,
+          });
+        }
+      }
+    } finally {
+      model.dispose();
+    }
+  });
+
+  test('200 answers leave memory as it was', { timeout: 1_200_000 }, async () => {
+    const device = getDevice();
+    const model = await loadModel(undefined, { device, dtype: 'f32' });
+    const ask = () => model.describe('examples/scene.png', { greedy: true, maxNewTokens: 4 });
+    try {
+      const first = await ask();
+      for (let i = 0; i < 40; i++) await ask();
+      const liveBytes = device.memory.liveBytes;
+      globalThis.gc?.();
+      const before = process.memoryUsage();
+      for (let i = 0; i < 160; i++) expect((await ask()).tokenIds).toEqual(first.tokenIds);
+      globalThis.gc?.();
+      const after = process.memoryUsage();
+      expect(device.memory.liveBytes).toBe(liveBytes);
+      // A leak of one prompt's buffers per call (over 100 kB each) would show as 16 MB and more.
+      expect(after.heapUsed + after.arrayBuffers - before.heapUsed - before.arrayBuffers).toBeLessThan(
+        8 * 2 ** 20,
+      );
+      expect(after.rss - before.rss).toBeLessThan(48 * 2 ** 20);
+    } finally {
+      model.dispose();
+    }
+  });
+});
