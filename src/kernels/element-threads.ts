@@ -36,7 +36,8 @@ export const laneElements = (
 
 /** `main` around `body`, which sees the number of its element (or four) as `i`; the count is `params.count`. */
 export const elementMain = ({ lanes }: ElementTuning, body: WgslSource): WgslSource => wgsl`
-  ${workgroupIndex}const WORKGROUP_SIZE = ${WORKGROUP_SIZE}u;
+  ${workgroupIndex}
+  const WORKGROUP_SIZE = ${WORKGROUP_SIZE}u;
   const LANES = ${lanes}u;
 
   @compute @workgroup_size(WORKGROUP_SIZE)

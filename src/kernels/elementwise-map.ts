@@ -68,7 +68,8 @@ export const elementwiseMap = defineKernel({
     const names = EXPRESSION_INPUTS.filter((name) => name in shape.dtypes);
     const dtype = required(shape.dtypes, 'y', 'elementwise_map');
     return wgsl`
-      ${usedActivations(expression)}fn expression(${names.map((name) => `${name}: f32`).join(', ')}) -> f32 {
+      ${usedActivations(expression)}
+      fn expression(${names.map((name) => `${name}: f32`).join(', ')}) -> f32 {
         ${expressionLines(expression)}
       }
 
