@@ -82,5 +82,9 @@ export function mapNamed<T, U>(named: Named<T>, map: (value: T) => U): Named<U> 
   return mapped;
 }
 
-/** `language_model.layers.3 linear` */
-export const nodeLabel = (node: IrNode): string => [node.scope, node.op.name].filter(Boolean).join(' ');
+/** Scope, op, and the module that a weight of it belongs to: `layers.3 linear q_proj`. */
+export function nodeLabel({ scope, op, inputs }: IrNode): string {
+  const weight = Object.values(inputs).find(({ source }) => source.kind === 'weight');
+  const module = weight?.source.kind === 'weight' ? weight.source.name.split('.').at(-2) : undefined;
+  return [scope, op.name, module].filter(Boolean).join(' ');
+}

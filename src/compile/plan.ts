@@ -56,7 +56,7 @@ export interface PlanPipeline {
 }
 
 export interface PlanDispatch {
-  /** Scope and op: `language_model.layers.3.mlp linear`. */
+  /** Scope, op and module: `layers.3 linear q_proj`. */
   readonly label: string;
   readonly pipeline: number;
   /** Kernel and tuning: `matmul_tiled{tileM: 8, ...}`. */

@@ -45,7 +45,8 @@ export interface Session {
 
 /**
  * Makes all pipelines of `plan` together while its weights load, its buffers and its bind groups.
- * Throws DeviceError naming the kernel, WeightError naming the tensor; nothing stays allocated then.
+ * Throws DeviceError naming the kernel, WeightError naming the tensor; nothing but what the stores hold stays
+ * allocated then.
  */
 export async function createSession(device: Device, plan: Plan, options: SessionOptions): Promise<Session> {
   const { weights, states, onProgress, label = 'session' } = options;

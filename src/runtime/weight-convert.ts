@@ -29,10 +29,10 @@ export const isConvertible = (from: SafetensorsDType, to: DType): from is Weight
   isFloat(to) && Object.hasOwn(WEIGHT_FORMAT_BYTES, from);
 
 /**
- * Converts through one staging buffer of `chunkBytes`: writes and dispatches of one queue run in order, so the next
+ * Converts through one staging buffer of `maxChunkBytes`: writes and dispatches of one queue run in order, so the next
  * chunk cannot overtake the last.
  */
-export function createWeightConverter(device: Device, chunkBytes: number): WeightConverter {
+export function createWeightConverter(device: Device, maxChunkBytes: number): WeightConverter {
   const kernel = convertWeightPairs;
   const [tuning = {}] = tuningPoints(kernel.tuning);
   const params = new DataView(new ArrayBuffer(paramsByteLength(kernel.params)));
@@ -44,7 +44,7 @@ export function createWeightConverter(device: Device, chunkBytes: number): Weigh
     const made = {
       words: device.createBuffer({
         label: 'weight chunk',
-        byteLength: chunkBytes,
+        byteLength: maxChunkBytes,
         usage: bufferUsage.storage | bufferUsage.copyDst,
       }),
       params: device.createBuffer({

@@ -1,10 +1,11 @@
 import type { Plan, PlanBuffer } from '../compile/plan.ts';
+import { alignUp } from '../compile/plan-memory.ts';
 import { DTYPE_BYTES } from '../core/dtype.ts';
 import { InputError, invariant, WeightError } from '../core/errors.ts';
 import { elementCount, formatShape, sameShape } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
 import type { Device } from '../device/gpu-device.ts';
-import { readChunks } from '../weights/chunks.ts';
+import { DEFAULT_CHUNK_BYTES, readChunks } from '../weights/chunks.ts';
 import type { TensorEntry, TensorIndex } from '../weights/safetensors.ts';
 import { createWeightUploader } from './weight-upload.ts';
 
@@ -42,13 +43,15 @@ export function createWeightStore(
   const buffers = new Map<string, GPUBuffer>();
   // Loads run one after another, so that two sessions made at once do not load a tensor twice.
   let lastLoad: Promise<void> = Promise.resolve();
+  let disposed = false;
 
   const loadMissing = async (plans: readonly Plan[]): Promise<void> => {
     const wanted = new Map<string, WeightBuffer | ConstantBuffer>();
     for (const buffer of plans.flatMap((plan) => plan.buffers)) {
       if (buffer.kind !== 'weight' && buffer.kind !== 'constant') continue;
-      checkSameSize(buffer, buffers.get(keyOf(buffer))?.size);
-      if (!buffers.has(keyOf(buffer))) wanted.set(keyOf(buffer), buffer);
+      const key = keyOf(buffer);
+      checkSameSize(buffer, buffers.get(key)?.size ?? wanted.get(key)?.byteLength);
+      if (!buffers.has(key)) wanted.set(key, buffer);
     }
     const entries = findEntries(index, [...wanted.values()].filter(isWeight));
     const made = new Map<string, GPUBuffer>();
@@ -58,6 +61,7 @@ export function createWeightStore(
       for (const [key, buffer] of wanted)
         if (buffer.kind === 'constant') writeWhole(device, made.get(key), buffer);
       await uploadEntries(device, entries, (weight) => made.get(keyOf(weight)), options);
+      if (disposed) throw new InputError('weights: the store was disposed of while it loaded.');
     } catch (error) {
       for (const buffer of made.values()) device.destroyBuffer(buffer);
       throw error;
@@ -80,6 +84,7 @@ export function createWeightStore(
       return [...buffers.values()].reduce((sum, { size }) => sum + size, 0);
     },
     dispose() {
+      disposed = true;
       for (const buffer of buffers.values()) device.destroyBuffer(buffer);
       buffers.clear();
     },
@@ -149,15 +154,15 @@ async function uploadEntries(
   device: Device,
   entries: ReadonlyMap<TensorEntry, WeightBuffer>,
   bufferOf: (weight: WeightBuffer) => GPUBuffer | undefined,
-  { onProgress, signal, chunkBytes }: WeightStoreOptions,
+  { onProgress, signal, chunkBytes = DEFAULT_CHUNK_BYTES }: WeightStoreOptions,
 ): Promise<void> {
   if (entries.size === 0) return;
-  const bytesTotal = [...entries.keys()].reduce((sum, { byteLength }) => sum + byteLength, 0);
+  const sizes = [...entries.keys()].map(({ byteLength }) => byteLength);
+  const bytesTotal = sizes.reduce((sum, byteLength) => sum + byteLength, 0);
   let bytesDone = 0;
-  const uploader = createWeightUploader(device, chunkBytes);
+  const uploader = createWeightUploader(device, Math.min(chunkBytes, alignUp(Math.max(...sizes), 4)));
   try {
-    const reading = { ...(signal && { signal }), ...(chunkBytes && { chunkBytes }) };
-    for await (const chunk of readChunks(entries.keys(), reading)) {
+    for await (const chunk of readChunks(entries.keys(), { chunkBytes, ...(signal && { signal }) })) {
       const weight = entries.get(chunk.entry);
       const buffer = weight && bufferOf(weight);
       invariant(weight && buffer, `chunk of "${chunk.entry.name}", which nobody asked for`);

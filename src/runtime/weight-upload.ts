@@ -25,11 +25,9 @@ const SAME_BYTES: Readonly<Partial<Record<SafetensorsDType, DType>>> = {
 /** What the queue may hold copies of before the next chunk waits: two chunks, so that copying overlaps reading. */
 const MAX_BYTES_IN_FLIGHT = 2 * DEFAULT_CHUNK_BYTES;
 
-export function createWeightUploader(
-  device: Device,
-  chunkBytes: number = DEFAULT_CHUNK_BYTES,
-): WeightUploader {
-  const converter = createWeightConverter(device, chunkBytes);
+/** `maxChunkBytes`: the most bytes of one chunk, a multiple of 4. */
+export function createWeightUploader(device: Device, maxChunkBytes: number): WeightUploader {
+  const converter = createWeightConverter(device, maxChunkBytes);
   let bytesInFlight = 0;
 
   const write = async ({ entry, offsetBytes, bytes }: TensorChunk, dtype: DType, buffer: GPUBuffer) => {

@@ -17,8 +17,8 @@ function stack(depth: number): Graph {
   let x: Tensor = graph.input('x', [4, 64], 'f32');
   for (let layer = 0; layer < depth; layer++) {
     x = graph.scope(`layers.${layer}`, () => {
-      const inner = activation(linear(x, graph.weight(`${layer}.up`, [128, 64], 'f32')), 'silu');
-      return add(x, linear(inner, graph.weight(`${layer}.down`, [64, 128], 'f32')));
+      const inner = activation(linear(x, graph.weight(`${layer}.up.weight`, [128, 64], 'f32')), 'silu');
+      return add(x, linear(inner, graph.weight(`${layer}.down.weight`, [64, 128], 'f32')));
     });
   }
   graph.output('y', softmax(x));
@@ -124,7 +124,7 @@ describe('explain', () => {
     const plan = compile(stack(1), testCaps());
     const lines = explain(plan).split('\n');
     expect(lines[0]).toMatch(/^# +dispatch +kernel +workgroups +FLOPs +read +written +fused$/);
-    expect(lines[1]).toMatch(/^0 +layers\.0 linear +linear_\w+\{.*\} .* linear \+ elementwise$/);
+    expect(lines[1]).toMatch(/^0 +layers\.0 linear up +linear_\w+\{.*\} .* linear \+ elementwise$/);
     expect(lines.at(-2)).toMatch(/^3 dispatches of \d+ pipelines; .* FLOPs, .* read, .* written$/);
     expect(lines.at(-1)).toContain('weight 64 KiB');
     const { dispatches, memory, flops } = planSummary(plan);
@@ -139,7 +139,7 @@ describe('explain', () => {
     expect(text).toMatch(/^softmax makes .* by softmax\nchosen {2}softmax_row\{workgroupSize: \d+\}: about /);
     expect(text).toMatch(/\nslower {2}softmax_row/);
     expect(text).toMatch(/\nrefused softmax_row\{workgroupSize: 256\}: workgroup of 256 is over/);
-    expect(explainNode(plan, 0)).toContain('layers.0 linear');
+    expect(explainNode(plan, 0)).toContain('layers.0 linear up');
     expect(() => explainNode(plan, 'nope')).toThrow(InputError);
   });
 });

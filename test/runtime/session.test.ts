@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import { compile } from '../../src/compile/compile.ts';
-import { InputError } from '../../src/core/errors.ts';
+import { InputError, UnsupportedError } from '../../src/core/errors.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
@@ -9,6 +9,7 @@ import { createSession, type Session } from '../../src/runtime/session.ts';
 import { createStateStore } from '../../src/runtime/state-store.ts';
 import { createWeightStore } from '../../src/runtime/weight-store.ts';
 import { describeOnAdapters } from '../adapters.ts';
+import { maxError } from '../compile/run-ir.ts';
 
 const values = (count: number): Float32Array =>
   Float32Array.from({ length: count }, (_, i) => Math.sin(i) * 3);
@@ -42,6 +43,24 @@ describeOnAdapters('session', (getDevice) => {
     const expected = interpret(graph, { x });
     expect(maxError(results.y, expected.outputs.get('y'))).toBeLessThan(1e-6);
     expect(maxError(results.once, expected.named.get('once'))).toBeLessThan(1e-6);
+  });
+
+  test('f16 goes in and comes out as Float32Array, where shaders have it', async () => {
+    const device = getDevice();
+    const graph = new Graph();
+    graph.output('y', softmax(graph.input('x', [3, 7], 'f16')));
+    if (!device.caps.features.shaderF16) {
+      expect(() => compile(graph, device.caps)).toThrow(UnsupportedError);
+      return;
+    }
+    const session = await sessionOf(device, graph);
+    const x = values(21);
+    const { y } = await session.runAndRead({ x }, ['y']);
+    expect(y).toBeInstanceOf(Float32Array);
+    const error = maxError(y, interpret(graph, { x }).outputs.get('y'));
+    // Both sides of the rounding: not exact, and no more than a few halves' steps off.
+    expect(error).toBeGreaterThan(1e-7);
+    expect(error).toBeLessThan(2e-3);
   });
 
   test('reads of earlier runs survive later ones', async () => {
@@ -102,8 +121,3 @@ describeOnAdapters('session', (getDevice) => {
     for (const { timeMs } of times) expect(timeMs).toBeGreaterThanOrEqual(0);
   });
 });
-
-function maxError(actual: ArrayLike<number> | undefined, expected: ArrayLike<number> | undefined): number {
-  if (!actual || !expected || actual.length !== expected.length) return Number.NaN;
-  return Array.from(actual).reduce((max, value, i) => Math.max(max, Math.abs(value - (expected[i] ?? 0))), 0);
-}
