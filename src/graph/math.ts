@@ -25,8 +25,12 @@ export const min = (a: Tensor, b: Tensor): Tensor => call('min', a, b);
 /** Larger of a and b. */
 export const max = (a: Tensor, b: Tensor): Tensor => call('max', a, b);
 
+/** 1 where a is b, 0 elsewhere. */
+export const equal = (a: Tensor, b: Tensor | number): Tensor => call('equal', a, b);
+
 /** a where `condition` is not zero, b elsewhere. */
-export const where = (condition: Tensor, a: Tensor, b: Tensor): Tensor => call('where', condition, a, b);
+export const where = (condition: Tensor, a: Tensor | number, b: Tensor | number): Tensor =>
+  call('where', condition, a, b);
 
 /** x * factor. */
 export const scale = (x: Tensor, factor: number): Tensor => call('mul', x, factor);

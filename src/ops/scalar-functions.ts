@@ -47,6 +47,11 @@ const SCALAR_FUNCTIONS = {
   ),
   min: binary(Math.min, (a, b) => `min(${a}, ${b})`),
   max: binary(Math.max, (a, b) => `max(${a}, ${b})`),
+  /** 1 or 0. */
+  equal: binary(
+    (a, b) => Number(a === b),
+    (a, b) => `select(0.0, 1.0, ${a} == ${b})`,
+  ),
   /** `condition` is true where it is not zero. */
   where: {
     arity: 3,

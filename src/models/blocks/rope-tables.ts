@@ -1,6 +1,7 @@
+import { invariant } from '../../core/errors.ts';
 import type { RopeParameters } from './rope-parameters.ts';
 
-/** cos and sin of every position and frequency, [length, rotaryDim / 2] row-major. */
+/** cos and sin of every position (or token) and frequency, [rows, rotaryDim / 2] row-major. */
 export interface RopeTables {
   readonly cos: Float32Array;
   readonly sin: Float32Array;
@@ -10,15 +11,41 @@ export interface RopeTables {
  * Tables for positions 0 to length - 1, rounded to f32 at each step as transformers does on the host.
  * Reference: modeling_rope_utils.py and LlamaRotaryEmbedding.forward of transformers 4.46.
  */
-export function ropeTables(rope: RopeParameters, length: number): RopeTables {
+export const ropeTables = (rope: RopeParameters, length: number): RopeTables =>
+  tablesOf(inverseFrequencies(rope), length, (row) => row);
+
+/**
+ * Tables of a sequence whose tokens have a position along each of several axes (M-RoPE: time, height, width), a row
+ * per token: the first sections[0] frequencies turn by positions[0], the next sections[1] by positions[1].
+ * Reference: apply_multimodal_rotary_pos_emb, Qwen2-VL in transformers 4.46.
+ */
+export function mropeTables(
+  rope: RopeParameters,
+  sections: readonly number[],
+  positions: readonly ArrayLike<number>[],
+): RopeTables {
   const frequencies = inverseFrequencies(rope);
-  const cos = new Float32Array(length * frequencies.length);
-  const sin = new Float32Array(length * frequencies.length);
-  for (let position = 0; position < length; position++) {
+  const axisOf = sections.flatMap((size, axis) => new Array<number>(size).fill(axis));
+  invariant(
+    axisOf.length === frequencies.length && positions.length === sections.length,
+    `${sections.length} sections of ${axisOf.length} frequencies for ${positions.length} axes and ${frequencies.length} frequencies`,
+  );
+  const tokens = positions[0]?.length ?? 0;
+  return tablesOf(frequencies, tokens, (row, i) => positions[axisOf[i] ?? 0]?.[row] ?? Number.NaN);
+}
+
+function tablesOf(
+  frequencies: Float32Array,
+  rows: number,
+  positionAt: (row: number, frequency: number) => number,
+): RopeTables {
+  const cos = new Float32Array(rows * frequencies.length);
+  const sin = new Float32Array(rows * frequencies.length);
+  for (let row = 0; row < rows; row++) {
     frequencies.forEach((frequency, i) => {
-      const angle = Math.fround(position * frequency);
-      cos[position * frequencies.length + i] = Math.cos(angle);
-      sin[position * frequencies.length + i] = Math.sin(angle);
+      const angle = Math.fround(positionAt(row, i) * frequency);
+      cos[row * frequencies.length + i] = Math.cos(angle);
+      sin[row * frequencies.length + i] = Math.sin(angle);
     });
   }
   return { cos, sin };

@@ -96,6 +96,12 @@ export const elementwiseCases: readonly OpCase[] = [
     { dtype: 'u32', shape: [9], values: (i) => i % 3 },
     [9],
   ),
+  elementwiseCase(
+    'equal',
+    [{ input: 'x0' }, { input: 'x1' }, { fn: 'equal', args: [0, 1] }],
+    { dtype: 'u32', shape: [9], values: (i) => i % 3 },
+    { dtype: 'float', shape: [4, 1], values: (i) => i },
+  ),
   ...(['add', 'sub', 'mul', 'div', 'min', 'max'] as const).map(binaryCase),
   ...SPREAD.map((fn) => unaryCase(fn, spread)),
   ...(['sqrt', 'rsqrt', 'log'] as const).map((fn) => unaryCase(fn, positive)),
