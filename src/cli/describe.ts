@@ -1,7 +1,9 @@
+import { addAbortSignal } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { GenerateOptions, VisionLanguageModel } from '../generate/vision-language-model.ts';
-import type { PictureSource } from '../image/load-picture.ts';
+import { loadPicture } from '../image/load-picture.ts';
+import { imagesOf, type Message } from '../text/messages.ts';
 import { defineCommand, type OptionValues, type Terminal } from './command.ts';
 import { readMessages } from './messages-file.ts';
 import { modelOptions, openModel } from './model-options.ts';
@@ -25,6 +27,9 @@ const options = {
 
 type DescribeOptions = OptionValues<typeof options>;
 
+/** Stands for standard input among the pictures. */
+const STDIN = '-';
+
 const DEFAULT_PROMPT = 'Describe the image.';
 
 export const describeCommand = defineCommand({
@@ -43,7 +48,7 @@ export const describeCommand = defineCommand({
     'tessera describe --messages conversation.json --json',
   ],
   async run(values, images, terminal) {
-    const request = await readRequest(values, images, terminal.stdin);
+    const request = await readRequest(values, images, terminal);
     const model = await openModel(values, terminal);
     try {
       const generation = model.generate({
@@ -65,34 +70,47 @@ export const describeCommand = defineCommand({
 
 type Request = Pick<GenerateOptions, 'prompt' | 'raw' | 'messages' | 'images'>;
 
-/** Everything that can be wrong with the command line is said before a model is loaded. */
+/** Everything that can be wrong with what was given is said before a model is loaded; so pictures are read here. */
 async function readRequest(
   { prompt, messages, raw }: DescribeOptions,
   images: readonly string[],
-  stdin: NodeJS.ReadStream,
+  terminal: Terminal,
 ): Promise<Request> {
+  const { signal } = terminal;
   if (messages !== undefined) {
     if (prompt !== undefined || raw || images.length > 0) {
       throw new UsageError(
         'describe: --messages holds the whole conversation; expected no IMAGE, --prompt or --raw.',
       );
     }
-    return { messages: await readMessages(messages) };
+    const conversation = await readMessages(messages);
+    const pictures = imagesOf(conversation).map((image) => loadPicture(image as string, { signal }));
+    return { messages: withoutImages(conversation), images: await Promise.all(pictures) };
   }
   if (prompt === undefined && images.length === 0) {
     throw new UsageError('describe needs a picture, --prompt or --messages. See: tessera describe --help');
   }
-  return { prompt: prompt ?? DEFAULT_PROMPT, raw, images: await readImages(images, stdin) };
+  if (images.filter((image) => image === STDIN).length > 1) {
+    throw new UsageError(`describe: ${STDIN} is given twice; expected standard input once.`);
+  }
+  const pictures = images.map(async (image) =>
+    loadPicture(image === STDIN ? await readStdin(terminal) : image, { signal }),
+  );
+  return { prompt: prompt ?? DEFAULT_PROMPT, raw, images: await Promise.all(pictures) };
 }
 
-async function readImages(images: readonly string[], stdin: NodeJS.ReadStream): Promise<PictureSource[]> {
-  if (images.filter((image) => image === '-').length > 1) {
-    throw new UsageError('describe: - is given twice; expected standard input once.');
-  }
-  return Promise.all(
-    images.map(async (image) => (image === '-' ? new Uint8Array(await buffer(stdin)) : image)),
-  );
-}
+/** The pictures were taken out, and go in as a list. */
+const withoutImages = (messages: readonly Message[]): Message[] =>
+  messages.map(({ role, content }) => ({
+    role,
+    content:
+      typeof content === 'string'
+        ? content
+        : content.map((part) => (part.type === 'image' ? { type: 'image' } : part)),
+  }));
+
+const readStdin = async ({ stdin, signal }: Terminal): Promise<Uint8Array> =>
+  new Uint8Array(await buffer(addAbortSignal(signal, stdin)));
 
 /** Text as it comes, ended by a line break. */
 export async function writePieces(pieces: AsyncIterable<string>, stdout: Terminal['stdout']): Promise<void> {

@@ -2,7 +2,7 @@
 export function nearestName(typed: string, names: readonly string[]): string | undefined {
   const near = names
     .map((name) => ({ name, distance: editDistance(typed, name) }))
-    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
+    .filter(({ name, distance }) => distance <= Math.ceil(name.length / 3))
     .sort((a, b) => a.distance - b.distance);
   return near[0]?.name ?? (typed.length >= 3 ? names.find((name) => name.startsWith(typed)) : undefined);
 }

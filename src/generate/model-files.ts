@@ -17,8 +17,7 @@ export async function openModelFiles(
     );
   }
   const { folderFiles } = await import('../weights/checkpoint-folder.ts');
-  const { fileURLToPath } = await import('node:url');
-  return folderFiles(url ? fileURLToPath(url) : String(source));
+  return folderFiles(url ?? String(source));
 }
 
 const parseUrl = (source: string): URL | null =>

@@ -1,5 +1,6 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { InputError } from '../core/errors.ts';
 import {
   type CheckpointFiles,
@@ -10,10 +11,11 @@ import {
 import { fileSource } from './file-source.ts';
 
 /**
- * The files of a checkpoint folder (Node only). Links are followed: the Hugging Face cache is made of them.
- * Throws InputError when `path` is no folder.
+ * The files of a checkpoint folder, by path or file URL (Node only). Links are followed: the Hugging Face cache is
+ * made of them. Throws InputError when it is no folder.
  */
-export async function folderFiles(path: string): Promise<CheckpointFiles> {
+export async function folderFiles(folder: string | URL): Promise<CheckpointFiles> {
+  const path = typeof folder === 'string' ? folder : fileURLToPath(folder);
   await checkIsFolder(path);
   const has = async (file: string): Promise<boolean> => {
     checkPlainFileName(file, path);

@@ -1,0 +1,24 @@
+/** The public API of `tessera-vlm`. */
+
+export {
+  AbortError,
+  ConfigError,
+  DeviceError,
+  EngineError,
+  type ErrorCode,
+  InputError,
+  ShapeError,
+  UnsupportedError,
+  WeightError,
+} from './core/errors.ts';
+export type { Device } from './device/gpu-device.ts';
+export { type RequestDeviceOptions, requestDevice } from './device/request-device.ts';
+export type { Generation, GenerationResult, GenerationStats } from './generate/generation.ts';
+export type { SamplingOptions } from './generate/generation-config.ts';
+export { type LoadOptions, loadModel } from './generate/load-model.ts';
+export type { GenerateOptions, LoadProgress, VisionLanguageModel } from './generate/vision-language-model.ts';
+export { type LoadPictureOptions, loadPicture, type PictureSource } from './image/load-picture.ts';
+export type { Picture } from './image/picture.ts';
+export type { ContentPart, Message } from './text/messages.ts';
+export { type CheckpointFiles, memoryFiles, urlFiles } from './weights/checkpoint-files.ts';
+export type { UrlOptions } from './weights/url-source.ts';
