@@ -12,6 +12,7 @@ import {
 } from './linear-call.ts';
 import { range, softwareWork } from './product-work.ts';
 
+const WORKGROUP_SIZE = 64;
 /** Columns of one thread, a workgroup apart, so that neighbouring threads store side by side. */
 const COLUMNS = 4;
 
@@ -31,18 +32,18 @@ export const linearColumns = defineKernel({
   op: linear,
   bindings: linearBindings,
   params: linearParams,
-  tuning: { workgroupSize: [8, 64], rows: [1, 8], vec: [4, 1] },
+  tuning: { rows: [8, 1], vec: [4, 1] },
   prepare: prepareLinear,
   supports: ({ params }, { vec }) =>
     params.k % vec === 0 || `${params.k} features are not a multiple of vec ${vec}`,
   elements: (shape, { vec }) => (vec === 4 ? vec4Elements(shape, 'x', 'weight') : {}),
-  wgsl(shape, { workgroupSize, rows, vec }) {
+  wgsl(shape, { rows, vec }) {
     const float = vec === 4 ? 'vec4f' : 'f32';
     const product = vec === 4 ? 'dot(value, column)' : 'value * column';
     const tile = range(rows).flatMap((i) => range(COLUMNS).map((j) => ({ i, j })));
     return wgsl`
       ${workgroupIndex}${linearStore(shape, 1)}
-      const WORKGROUP_SIZE = ${workgroupSize}u;
+      const WORKGROUP_SIZE = ${WORKGROUP_SIZE}u;
       const ROWS = ${rows}u;
       const COLUMNS = ${COLUMNS}u;
 
@@ -82,14 +83,14 @@ export const linearColumns = defineKernel({
       }
     `;
   },
-  dispatch: ({ params: { m, n } }, { workgroupSize, rows }) =>
-    spreadWorkgroups(Math.ceil(n / (COLUMNS * workgroupSize)) * Math.ceil(m / rows)),
+  dispatch: ({ params: { m, n } }, { rows }) =>
+    spreadWorkgroups(Math.ceil(n / (COLUMNS * WORKGROUP_SIZE)) * Math.ceil(m / rows)),
   cost: linearCost,
-  efficiency({ params: { m, n, k } }, { workgroupSize, rows, vec }, { kind }) {
-    const tiles = Math.ceil(n / (COLUMNS * workgroupSize)) * Math.ceil(m / rows);
+  efficiency({ params: { m, n, k } }, { rows, vec }, { kind }) {
+    const tiles = Math.ceil(n / (COLUMNS * WORKGROUP_SIZE)) * Math.ceil(m / rows);
     // A GPU's cache has to serve every thread's own row of the weight: many times slower than a tiled kernel.
-    if (kind !== 'software') return (20 * tiles * COLUMNS * workgroupSize * rows) / (n * m) / vec;
+    if (kind !== 'software') return (20 * tiles * COLUMNS * WORKGROUP_SIZE * rows) / (n * m) / vec;
     const tiling = { laneLoads: COLUMNS, uniformLoads: rows, multiplyAdds: COLUMNS * rows * vec };
-    return softwareWork({ ...tiling, tiles, steps: k / vec, lanes: workgroupSize }) / (m * n * k);
+    return softwareWork({ ...tiling, tiles, steps: k / vec, lanes: WORKGROUP_SIZE }) / (m * n * k);
   },
 });

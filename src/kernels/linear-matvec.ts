@@ -35,7 +35,7 @@ function matvec(name: string, sum: Sum): Kernel {
     op: linear,
     bindings: linearBindings,
     params: linearParams,
-    tuning: { workgroupSize: [64, 8, 128], rows: [1, 4] },
+    tuning: { workgroupSize: [64, 8], rows: [1, 4] },
     prepare: prepareLinear,
     supports({ params }, { rows }, { features }) {
       if (sum.builtin !== '' && !features.subgroups) return 'the adapter has no subgroups';

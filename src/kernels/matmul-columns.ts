@@ -5,6 +5,8 @@ import { defineKernel, spreadWorkgroups } from './kernel.ts';
 import { matmulBatch, matmulBindings, matmulCost, matmulParams, prepareMatmul } from './matmul-call.ts';
 import { range, softwareWork } from './product-work.ts';
 
+const WORKGROUP_SIZE = 64;
+
 /**
  * matmul with registers alone: no subgroups, no workgroup memory, every size. The fallback of the others.
  * A thread owns `rows` sums of `vec` neighbouring columns; a is read at one address by all threads.
@@ -14,17 +16,17 @@ export const matmulColumns = defineKernel({
   op: matmul,
   bindings: matmulBindings,
   params: matmulParams,
-  tuning: { workgroupSize: [8, 64], rows: [1, 8], vec: [4, 1] },
+  tuning: { rows: [8, 1], vec: [4, 1] },
   prepare: prepareMatmul,
   supports: ({ params }, { vec }) =>
     params.n % vec === 0 || `${params.n} columns are not a multiple of vec ${vec}`,
   elements: ({ dtypes }, { vec }) => (vec === 4 ? { b: `vec4<${dtypes.b}>`, y: `vec4<${dtypes.y}>` } : {}),
-  wgsl({ dtypes }, { workgroupSize, rows, vec }) {
+  wgsl({ dtypes }, { rows, vec }) {
     const float = vec === 4 ? 'vec4f' : 'f32';
     const stored = vec === 4 ? `vec4<${dtypes.y}>` : (dtypes.y ?? 'f32');
     return wgsl`
       ${workgroupIndex}${matmulBatch}
-      const WORKGROUP_SIZE = ${workgroupSize}u;
+      const WORKGROUP_SIZE = ${WORKGROUP_SIZE}u;
       const ROWS = ${rows}u;
 
       @compute @workgroup_size(WORKGROUP_SIZE)
@@ -60,14 +62,14 @@ export const matmulColumns = defineKernel({
       }
     `;
   },
-  dispatch: ({ params: { batch, m, n } }, { workgroupSize, rows, vec }) =>
-    spreadWorkgroups(batch * Math.ceil(n / (vec * workgroupSize)) * Math.ceil(m / rows)),
+  dispatch: ({ params: { batch, m, n } }, { rows, vec }) =>
+    spreadWorkgroups(batch * Math.ceil(n / (vec * WORKGROUP_SIZE)) * Math.ceil(m / rows)),
   cost: matmulCost,
-  efficiency({ params: { m, n, k } }, { workgroupSize, rows, vec }, { kind }) {
-    const tiles = Math.ceil(n / (vec * workgroupSize)) * Math.ceil(m / rows);
-    if (kind !== 'software') return (8 * tiles * vec * workgroupSize * rows) / (n * m) / rows;
+  efficiency({ params: { m, n, k } }, { rows, vec }, { kind }) {
+    const tiles = Math.ceil(n / (vec * WORKGROUP_SIZE)) * Math.ceil(m / rows);
+    if (kind !== 'software') return (8 * tiles * vec * WORKGROUP_SIZE * rows) / (n * m) / rows;
     // A load of one float costs a third of a vec4's.
     const tiling = { laneLoads: vec === 4 ? 1 : 0.3, uniformLoads: rows * 0.3, multiplyAdds: vec * rows };
-    return softwareWork({ ...tiling, tiles, steps: k, lanes: workgroupSize }) / (m * n * k);
+    return softwareWork({ ...tiling, tiles, steps: k, lanes: WORKGROUP_SIZE }) / (m * n * k);
   },
 });

@@ -30,3 +30,27 @@ export const hasSubgroupsOf = (
   lanes: number,
   { features, subgroupMinSize, subgroupMaxSize }: Caps,
 ): boolean => features.subgroups && subgroupMinSize === lanes && subgroupMaxSize === lanes;
+
+/** Tiles of a product through workgroup memory. */
+export interface WorkgroupTiling {
+  readonly m: number;
+  readonly n: number;
+  readonly tileM: number;
+  readonly tileN: number;
+  readonly kind: Caps['kind'];
+}
+
+/** Fewer tiles than this leave parts of a GPU idle. */
+const BUSY_TILES = 64;
+
+/**
+ * Share of a tiling's work that is padding, as a multiplier of the least time; smaller tiles load more for each
+ * multiply-add. On a CPU a barrier is a coroutine switch: 10 times the least time and more, as measured on lavapipe.
+ */
+export function tileWork({ m, n, tileM, tileN, kind }: WorkgroupTiling): number {
+  const tiles = Math.ceil(m / tileM) * Math.ceil(n / tileN);
+  const padded = (tiles * tileM * tileN) / (m * n);
+  const loads = 1 + 16 / tileM + 16 / tileN;
+  const idle = Math.max(1, BUSY_TILES / tiles);
+  return padded * loads * idle * (kind === 'software' ? 20 : 1);
+}

@@ -1,19 +1,24 @@
 import { argmaxRow } from './argmax-row.ts';
 import { attentionRows } from './attention-rows.ts';
+import { adaptiveAvgPool2dWindow, avgPool2dWindow } from './avg-pool-2d.ts';
 import { cacheAppendRows } from './cache-append-rows.ts';
 import { castCopy } from './cast-copy.ts';
 import { concatCopy } from './concat-copy.ts';
+import { conv2dDirect } from './conv2d-direct.ts';
 import { convertWeightPairs } from './convert-weight-pairs.ts';
 import { elementwiseMap } from './elementwise-map.ts';
 import { embeddingGather } from './embedding-gather.ts';
+import { interpolateTaps } from './interpolate-taps.ts';
 import type { Kernel } from './kernel.ts';
 import { addLayerNormRow, layerNormRow } from './layer-norm-row.ts';
 import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
 import { linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
+import { linearTiled } from './linear-tiled.ts';
 import { markSeenScatter } from './mark-seen-scatter.ts';
 import { matmulBroadcast } from './matmul-broadcast.ts';
 import { matmulColumns } from './matmul-columns.ts';
+import { matmulTiled } from './matmul-tiled.ts';
 import { patchifyGather } from './patchify-gather.ts';
 import { permuteStrided } from './permute-strided.ts';
 import { reduceColumn } from './reduce-column.ts';
@@ -27,6 +32,10 @@ import { spliceRowsSelect } from './splice-rows-select.ts';
 
 /** Every kernel of the engine; tests, benches and the chooser are generated from this list. */
 export const KERNELS: readonly Kernel[] = [
+  interpolateTaps,
+  conv2dDirect,
+  adaptiveAvgPool2dWindow,
+  avgPool2dWindow,
   addLayerNormRow,
   addRmsNormRow,
   argmaxRow,
@@ -42,8 +51,10 @@ export const KERNELS: readonly Kernel[] = [
   linearColumns,
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
+  linearTiled,
   matmulBroadcast,
   matmulColumns,
+  matmulTiled,
   markSeenScatter,
   patchifyGather,
   permuteStrided,

@@ -4,6 +4,9 @@ import { cacheAppendCases } from './cache-append.ts';
 import { convertWeightCases } from './convert-weight.ts';
 import { elementwiseCases } from './elementwise.ts';
 import { embeddingCases } from './embedding.ts';
+import { adaptiveAvgPool2dCases, avgPool2dCases, conv2dCases, interpolateCases } from './feature-maps.ts';
+import { linearCases } from './linear.ts';
+import { matmulCases } from './matmul.ts';
 import { castCases, concatCases, permuteCases, sliceCases } from './movement.ts';
 import { addLayerNormCases, addRmsNormCases, layerNormCases, rmsNormCases } from './norm.ts';
 import { patchifyCases } from './patchify.ts';
@@ -15,17 +18,23 @@ import { spliceRowsCases } from './splice-rows.ts';
 
 /** Test cases of every op that has a kernel, by op name. */
 export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
+  adaptiveAvgPool2d: adaptiveAvgPool2dCases,
   addLayerNorm: addLayerNormCases,
   addRmsNorm: addRmsNormCases,
   argmax: argmaxCases,
   attention: attentionCases,
+  avgPool2d: avgPool2dCases,
   cacheAppend: cacheAppendCases,
   cast: castCases,
   concat: concatCases,
+  conv2d: conv2dCases,
   convertWeight: convertWeightCases,
   elementwise: elementwiseCases,
   embedding: embeddingCases,
+  interpolate: interpolateCases,
   layerNorm: layerNormCases,
+  linear: linearCases,
+  matmul: matmulCases,
   markSeen: markSeenCases,
   patchify: patchifyCases,
   permute: permuteCases,
