@@ -1,5 +1,5 @@
 import { argmaxRow } from './argmax-row.ts';
-import { attentionRows } from './attention-rows.ts';
+import { attentionQuery } from './attention-query.ts';
 import { adaptiveAvgPool2dWindow, avgPool2dWindow } from './avg-pool-2d.ts';
 import { cacheAppendRows } from './cache-append-rows.ts';
 import { castCopy } from './cast-copy.ts';
@@ -32,30 +32,30 @@ import { spliceRowsSelect } from './splice-rows-select.ts';
 
 /** Every kernel of the engine; tests, benches and the chooser are generated from this list. */
 export const KERNELS: readonly Kernel[] = [
-  interpolateTaps,
-  conv2dDirect,
   adaptiveAvgPool2dWindow,
-  avgPool2dWindow,
   addLayerNormRow,
   addRmsNormRow,
   argmaxRow,
-  attentionRows,
+  attentionQuery,
+  avgPool2dWindow,
   cacheAppendRows,
   castCopy,
   concatCopy,
+  conv2dDirect,
   convertWeightPairs,
   elementwiseMap,
   embeddingGather,
+  interpolateTaps,
   layerNormRow,
   linearBroadcast,
   linearColumns,
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
   linearTiled,
+  markSeenScatter,
   matmulBroadcast,
   matmulColumns,
   matmulTiled,
-  markSeenScatter,
   patchifyGather,
   permuteStrided,
   reduceColumn,

@@ -1,0 +1,138 @@
+import { DTYPE_BYTES } from '../core/dtype.ts';
+import { type AttentionAttrs, MASKED } from '../ops/attention.ts';
+import { required } from '../ops/op.ts';
+import type { ParamValues } from '../wgsl/params.ts';
+import type { Snippet } from '../wgsl/wgsl.ts';
+import type { Cost, KernelCall, KernelShape, OpCall } from './kernel.ts';
+
+/** What the attention kernels share: bindings, sizes, and which keys a query sees. */
+
+export const attentionBindings = {
+  q: 'read',
+  k: 'read',
+  v: 'read',
+  past: 'read?',
+  prefixLength: 'read?',
+  mask: 'read?',
+  y: 'write',
+} as const;
+
+/** `softcap` and `window` are 0 for none; the mask's strides are 0 where it is broadcast. */
+export const attentionParams = {
+  batch: 'u32',
+  queries: 'u32',
+  keys: 'u32',
+  heads: 'u32',
+  kvHeads: 'u32',
+  headDim: 'u32',
+  causal: 'u32',
+  window: 'u32',
+  maskBatchStride: 'u32',
+  maskHeadStride: 'u32',
+  scale: 'f32',
+  softcap: 'f32',
+} as const;
+
+export type AttentionCall = KernelCall<typeof attentionParams>;
+
+export function prepareAttention({ inputs, attrs }: OpCall<AttentionAttrs>): {
+  readonly params: ParamValues<typeof attentionParams>;
+  readonly variant: { readonly vec: 4 | 1 };
+} {
+  const [batch = 0, queries = 0, heads = 0, headDim = 0] = required(inputs, 'q', 'attention').shape;
+  const [, keys = 0, kvHeads = 0] = required(inputs, 'k', 'attention').shape;
+  const [maskBatch = 1, maskHeads = 1] = inputs.mask?.shape ?? [];
+  return {
+    params: {
+      batch,
+      queries,
+      keys,
+      heads,
+      kvHeads,
+      headDim,
+      causal: attrs.causal ? 1 : 0,
+      window: attrs.slidingWindow ?? 0,
+      maskBatchStride: maskBatch === 1 ? 0 : maskHeads * queries * keys,
+      maskHeadStride: maskHeads === 1 ? 0 : queries * keys,
+      scale: attrs.scale,
+      softcap: attrs.softcap ?? 0,
+    },
+    variant: { vec: headDim % 4 === 0 ? 4 : 1 },
+  };
+}
+
+/** Components of one load: heads are read by four where their size allows. */
+export const headVec = ({ variant }: KernelShape): 4 | 1 => (variant.vec === 4 ? 4 : 1);
+
+/** Element types of the bindings that hold heads. */
+export function attentionElements(shape: KernelShape): Readonly<Record<string, string>> {
+  if (headVec(shape) === 1) return {};
+  return Object.fromEntries(['q', 'k', 'v', 'y'].map((name) => [name, `vec4<${shape.dtypes[name]}>`]));
+}
+
+/** Every key is counted where the cache's fill is known only at run time. */
+export function attentionCost({ params, dtypes }: AttentionCall): Cost {
+  const { batch, queries, keys, heads, kvHeads, headDim } = params;
+  const isTriangle = params.causal === 1 && !dtypes.past && queries === keys;
+  const scores = batch * heads * queries * keys * (isTriangle ? 0.5 : 1);
+  const qBytes = batch * queries * heads * headDim * DTYPE_BYTES[dtypes.q ?? 'f32'];
+  const kvBytes = 2 * batch * keys * kvHeads * headDim * DTYPE_BYTES[dtypes.k ?? 'f32'];
+  const maskBytes = dtypes.mask ? 4 * queries * keys : 0;
+  return { flops: scores * (4 * headDim + 5), bytesRead: qBytes + kvBytes + maskBytes, bytesWritten: qBytes };
+}
+
+/** `queryPosition(b, i)`, `keyRange(b, first, last)`, `isVisible(b, position, key)` and `finishScore(...)`. */
+export function attentionMasking({ dtypes }: KernelShape): Snippet {
+  const past = dtypes.past ? 'i32(past[b])' : 'i32(params.keys) - i32(params.queries)';
+  const written = dtypes.past ? 'min(params.keys, past[b] + params.queries)' : 'params.keys';
+  const prefix = dtypes.prefixLength ? 'i32(prefixLength[b])' : '0';
+  return {
+    name: 'attentionMasking',
+    code: `
+      // A score that hides its key: finite, so that differences of scores stay numbers.
+      const HIDDEN = -3.0e38;
+
+      fn queryPosition(b: u32, i: u32) -> i32 {
+        return ${past} + i32(i);
+      }
+
+      // First key and the one after the last that any query at these positions sees.
+      fn keyRange(b: u32, firstPosition: i32, lastPosition: i32) -> vec2u {
+        let written = i32(${written});
+        var begin = 0;
+        var end = written;
+        if (params.window > 0u) { begin = max(0, firstPosition - i32(params.window) + 1); }
+        if (params.causal == 1u) { end = lastPosition + 1; }
+        let prefix = ${prefix};
+        if (firstPosition < prefix) {
+          begin = 0;
+          end = max(end, prefix);
+        }
+        return vec2u(vec2i(begin, clamp(end, 0, written)));
+      }
+
+      fn isVisible(b: u32, position: i32, key: i32) -> bool {
+        let prefix = ${prefix};
+        let inPrefix = position < prefix && key < prefix;
+        let inPast = params.causal == 0u || key <= position;
+        let inWindow = params.window == 0u || position - key < i32(params.window);
+        return inPrefix || (inPast && inWindow);
+      }
+
+      // Softcap, then masks; h, i and j are head, query and key.
+      fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, position: i32) -> f32 {
+        var score = raw;
+        if (params.softcap > 0.0) {
+          // Clamped: tanh of a large argument overflows to NaN on some drivers.
+          score = params.softcap * tanh(clamp(score / params.softcap, -15.0, 15.0));
+        }
+        ${dtypes.mask ? maskLines : ''}
+        return select(HIDDEN, score, isVisible(b, position, i32(j)));
+      }
+    `,
+  };
+}
+
+const maskLines = `let bias = mask[b * params.maskBatchStride + h * params.maskHeadStride + i * params.keys + j];
+        if (!(bias > ${MASKED.toExponential()})) { return HIDDEN; }
+        score += bias;`;
