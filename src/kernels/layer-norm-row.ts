@@ -21,7 +21,8 @@ const prepare = ({ inputs, attrs }: OpCall<LayerNormAttrs>) => ({
 
 /**
  * Layer norm of each row; one workgroup per row. Mean first, then the variance about it: a one-pass variance loses
- * a small spread beside a large mean. Accumulates in f32. x [rows, cols] f32|f16 → y same.
+ * a small spread beside a large mean. What rounding left in the mean is found in the second pass and taken out of
+ * both (corrected two-pass, Chan, Golub & LeVeque 1983). Accumulates in f32. x [rows, cols] f32|f16 → y same.
  */
 export const layerNormRow = defineKernel({
   name: 'layer_norm_row',
@@ -75,16 +76,20 @@ const layerNormText = (shape: KernelShape, workgroupSize: number): WgslSource =>
     let mean = workgroupSum(total, thread) / f32(params.cols);
 
     var squares = 0.0;
+    var remainder = 0.0;
     for (var c = thread; c < params.cols; c += WORKGROUP_SIZE) {
       let i = start + c;
       let centered = ${laterRead(shape)} - mean;
       squares += centered * centered;
+      remainder += centered;
     }
-    let scale = inverseSqrt(workgroupSum(squares, thread) / f32(params.cols) + params.eps);
+    let shift = workgroupSum(remainder, thread) / f32(params.cols);
+    let variance = max(workgroupSum(squares, thread) / f32(params.cols) - shift * shift, 0.0);
+    let scale = inverseSqrt(variance + params.eps);
 
     for (var c = thread; c < params.cols; c += WORKGROUP_SIZE) {
       let i = start + c;
-      let normed = (${laterRead(shape)} - mean) * scale * f32(weight[c]);
+      let normed = (${laterRead(shape)} - mean - shift) * scale * f32(weight[c]);
       y[i] = ${shape.dtypes.y ?? 'f32'}(${shape.dtypes.bias ? 'normed + f32(bias[c])' : 'normed'});
     }
   }

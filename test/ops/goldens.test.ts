@@ -3,7 +3,7 @@ import { interpret } from '../../src/graph/interpret.ts';
 import { GOLDEN_ELSEWHERE, GOLDEN_FAMILIES } from './golden-builders/index.ts';
 import { GOLDEN_ITEMS, goldenTensor, itemLabel } from './golden-call.ts';
 import { buildFamily, relativeError } from './golden-family.ts';
-import { ILL_CONDITIONED } from './golden-tolerances.ts';
+import { INEXACT_GOLDENS } from './golden-tolerances.ts';
 
 /** The f64 references leave only the golden's own f32 rounding. */
 const TOLERANCE = 1e-5;
@@ -20,7 +20,7 @@ describe.each(Object.entries(GOLDEN_FAMILIES))('%s in f64', (_name, builders) =>
 
   test.each(items.map((item) => [itemLabel(item), item] as const))('%s', (label, { output }) => {
     expect(relativeError(outputs.get(output) ?? [], goldenTensor(output).data)).toBeLessThan(
-      ILL_CONDITIONED[label] ?? TOLERANCE,
+      INEXACT_GOLDENS[label] ?? TOLERANCE,
     );
   });
 });

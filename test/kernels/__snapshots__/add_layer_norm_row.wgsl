@@ -56,16 +56,20 @@ fn main(
   let mean = workgroupSum(total, thread) / f32(params.cols);
 
   var squares = 0.0;
+  var remainder = 0.0;
   for (var c = thread; c < params.cols; c += WORKGROUP_SIZE) {
     let i = start + c;
     let centered = f32(sum[i]) - mean;
     squares += centered * centered;
+    remainder += centered;
   }
-  let scale = inverseSqrt(workgroupSum(squares, thread) / f32(params.cols) + params.eps);
+  let shift = workgroupSum(remainder, thread) / f32(params.cols);
+  let variance = max(workgroupSum(squares, thread) / f32(params.cols) - shift * shift, 0.0);
+  let scale = inverseSqrt(variance + params.eps);
 
   for (var c = thread; c < params.cols; c += WORKGROUP_SIZE) {
     let i = start + c;
-    let normed = (f32(sum[i]) - mean) * scale * f32(weight[c]);
+    let normed = (f32(sum[i]) - mean - shift) * scale * f32(weight[c]);
     y[i] = f32(normed + f32(bias[c]));
   }
 }
