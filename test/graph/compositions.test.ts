@@ -1,0 +1,36 @@
+import { expect, test } from 'vitest';
+import { ShapeError } from '../../src/core/errors.ts';
+import { crossEntropy } from '../../src/graph/cross-entropy.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { interpret } from '../../src/graph/interpret.ts';
+import { groupNorm } from '../../src/graph/norm-2d.ts';
+import { pixelShuffle } from '../../src/graph/pixel-shuffle.ts';
+
+// Values of these are compared with the golden in test/ops; here is what it lacks.
+
+test('groupNorm refuses groups that do not divide the channels', () => {
+  const graph = new Graph();
+  const x = graph.input('x', [1, 12, 2, 2], 'f32');
+  const weight = graph.input('weight', [12], 'f32');
+  expect(() => groupNorm(x, weight, weight, 5, 1e-5)).toThrow(ShapeError);
+  expect(groupNorm(x, weight, weight, 4, 1e-5).shape).toEqual([1, 12, 2, 2]);
+});
+
+test.each([
+  [15, 2, 'no square'],
+  [9, 2, 'a root that the factor does not divide'],
+])('pixelShuffle refuses %i patches by %i: %s', (patches, factor) => {
+  const x = new Graph().input('x', [1, patches, 3], 'f32');
+  expect(() => pixelShuffle(x, factor)).toThrow(ShapeError);
+});
+
+test.each([
+  { labels: [1, -100], expected: Math.log(1 + Math.E) - 1 },
+  { labels: [-100, -100], expected: Number.NaN },
+])('crossEntropy of labels $labels is $expected', ({ labels, expected }) => {
+  const graph = new Graph();
+  const logits = graph.input('logits', [2, 2], 'f32');
+  graph.output('loss', crossEntropy(logits, graph.input('labels', [2], 'i32')));
+  const { outputs } = interpret(graph, { logits: [0, 1, 5, -5], labels });
+  expect(outputs.get('loss')?.[0]).toBeCloseTo(expected, 12);
+});
