@@ -1,0 +1,99 @@
+/** What `npm pack` makes, installed in an empty project as a person would. */
+import { execFile } from 'node:child_process';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { publint } from 'publint';
+import { formatMessage } from 'publint/utils';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import packageJson from '../../package.json' with { type: 'json' };
+import { findCarriedDriver } from '../../src/device/driver-cache.ts';
+import { testAdapters } from '../adapters.ts';
+import { expectedAnswer } from '../expected-answer.ts';
+
+const run = promisify(execFile);
+const adapter = testAdapters().at(-1);
+let project: string;
+let tarball: string;
+
+beforeAll(async () => {
+  project = await mkdtemp(join(tmpdir(), 'tessera-pack-'));
+  await run('npm', ['pack', '--silent', '--pack-destination', project]);
+  const [name] = (await readdir(project)).filter((file) => file.endsWith('.tgz'));
+  tarball = join(project, name ?? 'no tarball');
+  await writeFile(join(project, 'package.json'), '{"name":"empty","private":true,"type":"module"}');
+  await run('npm', ['install', tarball, '--prefer-offline', '--no-audit', '--no-fund'], { cwd: project });
+  // The optional peers, which are large: this checkout's own will do.
+  for (const peer of Object.keys(packageJson.peerDependencies)) {
+    await symlink(resolve('node_modules', peer), join(project, 'node_modules', peer));
+  }
+}, 300_000);
+afterAll(() => rm(project, { recursive: true }));
+
+test('is well formed', async () => {
+  const bytes = await readFile(tarball);
+  const { messages, pkg } = await publint({
+    pack: { tarball: Uint8Array.from(bytes).buffer },
+    level: 'warning',
+    strict: true,
+  });
+  expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
+});
+
+test('holds the built-in model and no tests, and its dependencies are few', async () => {
+  const installed = join(project, 'node_modules/tessera-vlm');
+  const top = (await readdir(installed)).sort();
+  expect(top).toEqual([...['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'models', 'package.json', 'src']]);
+  expect(await readdir(join(installed, 'models'))).toEqual(['demo']);
+  const scoped = await readdir(join(project, 'node_modules/@huggingface'));
+  const others = (await readdir(join(project, 'node_modules'))).filter((name) => !/^[.@]/.test(name));
+  const names = [...scoped.map((name) => `@huggingface/${name}`), ...others];
+  expect(names.filter((name) => !(name in packageJson.peerDependencies)).sort()).toEqual(
+    [...Object.keys(packageJson.dependencies), packageJson.name].sort(),
+  );
+});
+
+test('has the command', async () => {
+  const { stdout } = await run('npx', ['--no-install', 'tessera', '--version'], { cwd: project });
+  expect(stdout).toBe(`${packageJson.version}\n`);
+});
+
+test('is typed', async () => {
+  await mkdir(join(project, 'typed'), { recursive: true });
+  const program = [
+    "import { loadModel, type VisionLanguageModel } from 'tessera-vlm';",
+    'const model: VisionLanguageModel = await loadModel();',
+    "const { text } = await model.describe('a.png', { greedy: true });",
+    'export const length: number = text.length;',
+    "for await (const piece of model.generate({ prompt: 'x' })) piece.toUpperCase();",
+  ];
+  await writeFile(join(project, 'typed/main.ts'), program.join('\n'));
+  const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'];
+  const types = ['--types', resolve('node_modules/@webgpu/types')];
+  await run(resolve('node_modules/.bin/tsc'), [...options, ...types, 'typed/main.ts'], { cwd: project });
+});
+
+test.skipIf(adapter === undefined)('answers, from the command and from a program', async () => {
+  await findCarriedDriver(); // into the cache, as `tessera doctor --install-driver` would
+  const picture = resolve('examples/scene-02.png');
+  const env = { ...process.env, TESSERA_ADAPTER: adapter };
+  const program = [
+    "import { loadModel } from 'tessera-vlm';",
+    'const model = await loadModel();',
+    `const { text } = await model.describe(${JSON.stringify(picture)}, { greedy: true });`,
+    'console.log(text);',
+    'model.dispose();',
+  ];
+  await writeFile(join(project, 'main.js'), program.join('\n'));
+  const fromProgram = await run(process.execPath, ['main.js'], { cwd: project, env });
+  const fromCommand = await run('npx', ['--no-install', 'tessera', 'describe', picture, '--greedy'], {
+    cwd: project,
+    env,
+  });
+  const answer = `${expectedAnswer('scene-02.png', 'Describe the image.').answer}\n`;
+  expect({ program: fromProgram.stdout, command: fromCommand.stdout }).toEqual({
+    program: answer,
+    command: answer,
+  });
+});
