@@ -24,13 +24,14 @@ test.each([
   expect(() => pixelShuffle(x, factor)).toThrow(ShapeError);
 });
 
-test.each([
-  { labels: [1, -100], expected: Math.log(1 + Math.E) - 1 },
-  { labels: [-100, -100], expected: Number.NaN },
-])('crossEntropy of labels $labels is $expected', ({ labels, expected }) => {
+const lossOf = (labels: readonly number[]) => {
   const graph = new Graph();
   const logits = graph.input('logits', [2, 2], 'f32');
   graph.output('loss', crossEntropy(logits, graph.input('labels', [2], 'i32')));
-  const { outputs } = interpret(graph, { logits: [0, 1, 5, -5], labels });
-  expect(outputs.get('loss')?.[0]).toBeCloseTo(expected, 12);
+  return interpret(graph, { logits: [0, 1, 5, -5], labels }).outputs.get('loss')?.[0];
+};
+
+test('crossEntropy is the mean over the rows that count', () => {
+  expect(lossOf([1, -100])).toBeCloseTo(Math.log(1 + Math.E) - 1, 12);
+  expect(lossOf([-100, -100])).toBeNaN();
 });
