@@ -71,9 +71,9 @@ async function talk(chat: Chat, pictures: readonly Picture[]): Promise<void> {
   try {
     if (isTerminal) lines.prompt();
     for await (const line of lines) {
-      const parsed = parseChatLine(line);
-      if (parsed.kind === 'quit') break;
       try {
+        const parsed = parseChatLine(line);
+        if (parsed.kind === 'quit') break;
         answering = new AbortController();
         history = await takeLine(chat, history, parsed, AbortSignal.any([answering.signal, signal]));
       } catch (error) {

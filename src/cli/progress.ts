@@ -9,6 +9,8 @@ export interface ProgressLine {
 
 /** Repaints at most this often: loading reports every chunk. */
 const REPAINT_MS = 50;
+/** Some terminals tell no width. */
+const FALLBACK_COLUMNS = 80;
 
 export function createProgressLine(stderr: NodeJS.WriteStream): ProgressLine {
   let shownAt = Number.NEGATIVE_INFINITY;
@@ -17,7 +19,7 @@ export function createProgressLine(stderr: NodeJS.WriteStream): ProgressLine {
     show(text) {
       if (performance.now() - shownAt < REPAINT_MS) return;
       shownAt = performance.now();
-      stderr.write(`\r\x1b[K${text.slice(0, Math.max(1, stderr.columns - 1))}`);
+      stderr.write(`\r\x1b[K${text.slice(0, (stderr.columns || FALLBACK_COLUMNS) - 1)}`);
     },
     clear() {
       if (shownAt > 0) stderr.write('\r\x1b[K');
