@@ -31,7 +31,7 @@ export function choosePrecision(choice: DTypeChoice, caps: Caps, index: TensorIn
 }
 
 /** Whether most of the bytes are in 16-bit tensors. */
-function isSixteenBit(index: TensorIndex): boolean {
+export function isSixteenBit(index: TensorIndex): boolean {
   let narrow = 0;
   let total = 0;
   for (const { dtype, byteLength } of index.values()) {

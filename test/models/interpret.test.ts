@@ -1,41 +1,15 @@
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
-import { readAssets } from '../../src/generate/checkpoint-assets.ts';
 import { compareValues } from '../../src/generate/compare.ts';
 import { buildDecoderGraph, buildVisionGraph } from '../../src/generate/graphs.ts';
-import { openReference } from '../../src/generate/reference.ts';
 import { promptIds } from '../../src/generate/verify-inputs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import type { Precision } from '../../src/models/parameters.ts';
-import { imageFeatureRows } from '../../src/text/image-tokens.ts';
-import { openCheckpoint } from '../../src/weights/checkpoint.ts';
-import { folderFiles } from '../../src/weights/checkpoint-folder.ts';
-import { readTensor } from '../../src/weights/read-tensor.ts';
-import { weightScope } from '../../src/weights/weight-scope.ts';
-import { goldenPath } from '../read-golden.ts';
+import { interpretDecoder, openGolden } from './golden.ts';
 
 /** The f64 interpreter leaves only the reference's own f32 rounding. */
 const TOLERANCE = 1e-4;
 const F32: Precision = { weights: 'f32', activations: 'f32', kvCache: 'f32' };
-
-async function openGolden(name: string) {
-  const files = await folderFiles(fileURLToPath(goldenPath(name)));
-  const checkpoint = await openCheckpoint(files);
-  const { model } = await readAssets(files);
-  const reference = await openReference(files);
-  const weights: Record<string, Float32Array> = {};
-  for (const [tensor, entry] of checkpoint.index) {
-    if (entry.dtype !== 'I64') weights[tensor] = await readTensor(entry, 'f32');
-  }
-  return {
-    model,
-    reference,
-    weights,
-    root: weightScope(checkpoint.index, name),
-    close: () => checkpoint.close(),
-  };
-}
 
 /** Values of a stage: one tensor of that name, or those numbered from 0, one after another. */
 function stageValues(graph: Graph, named: ReadonlyMap<string, Float64Array>, stage: string): Float64Array {
@@ -77,21 +51,7 @@ describe.each(['llava15', 'llava_linear', 'llama3_text', 'qwen2_text'])('%s in f
       if (!stages.includes('logits')) continue;
       const [ids = []] = await promptIds(reference, run);
       const features = model.vision ? await reference.floats(run, 'projector.output') : new Float32Array();
-      const imageTokens = features.length / model.text.hiddenSize;
-      const graph = buildDecoderGraph(model, root, F32, {
-        seq: ids.length,
-        capacity: ids.length + 3,
-        imageTokens,
-        picker: 'none',
-      });
-      const { named } = interpret(graph, {
-        ...weights,
-        ids,
-        positions: ids.map((_, i) => i),
-        past: [0],
-        imageFeatures: features,
-        imageIndex: model.vision ? imageFeatureRows(ids, model.vision.imageTokenId, imageTokens) : [],
-      });
+      const { graph, named } = interpretDecoder({ model, root, precision: F32, weights, ids, features });
       for (const stage of stages.filter((s) => !visionStages.includes(s))) await check(graph, named, stage);
     }
     expect(compared).toBeGreaterThanOrEqual(4);

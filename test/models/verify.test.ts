@@ -1,9 +1,18 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
+import { float16ToFloat32, float32ToFloat16 } from '../../src/core/float16.ts';
+import { compareValues } from '../../src/generate/compare.ts';
+import type { ReferenceRun } from '../../src/generate/reference.ts';
 import { type StageResult, verifyCheckpoint } from '../../src/generate/verify.ts';
+import { promptIds } from '../../src/generate/verify-inputs.ts';
+import { captureDecoder } from '../../src/generate/verify-stages.ts';
+import type { Precision } from '../../src/models/parameters.ts';
+import { createWeightStore } from '../../src/runtime/weight-store.ts';
 import { folderFiles } from '../../src/weights/checkpoint-folder.ts';
+import type { TensorIndex } from '../../src/weights/safetensors.ts';
 import { describeOnAdapters } from '../adapters.ts';
 import { goldenPath } from '../read-golden.ts';
+import { type HostWeights, interpretDecoder, openGolden } from './golden.ts';
 
 /** Lines of the table that each golden must give, so that a stage cannot drop out unseen. */
 const GOLDENS = { llava15: 17, llava_linear: 17, llama3_text: 25, qwen2_text: 25 } as const;
@@ -28,7 +37,45 @@ describeOnAdapters('goldens', (getDevice) => {
       expect(device.memory.liveBytes).toBe(liveBytes);
     });
   }
+
+  test('llava_linear in f16 agrees with f64 on its rounded weights', async ({ skip }) => {
+    const device = getDevice();
+    if (!device.caps.features.shaderF16) skip(`${device.caps.adapterName} has no shader-f16`);
+    const { model, reference, weights, index, root, close } = await openGolden('llava_linear');
+    const precision: Precision = { weights: 'f16', activations: 'f32', kvCache: 'f32' };
+    const store = createWeightStore(device, index);
+    try {
+      const run = reference.runs[0] as ReferenceRun;
+      const ids = (await promptIds(reference, run))[0] ?? [];
+      const runtime = { device, model, weightScope: root, weights: store, precision };
+      const actual = (await captureDecoder(runtime, reference, run, ids, ['logits'])).get('logits') ?? [];
+      const features = await reference.floats(run, 'projector.output');
+      const { named } = interpretDecoder({
+        model,
+        root,
+        precision,
+        weights: asStored(weights, index),
+        ids,
+        features,
+      });
+      const where = { run: run.name, stage: 'logits', shape: [] };
+      expect(compareValues(where, actual, named.get('logits') ?? [], 1e-4)).toMatchObject({ ok: true });
+    } finally {
+      store.dispose();
+      await close();
+    }
+  });
 });
+
+/** Matrices rounded to f16, vectors as they are. */
+function asStored(weights: HostWeights, index: TensorIndex): HostWeights {
+  const round = (value: number): number => float16ToFloat32(float32ToFloat16(value));
+  const stored = Object.entries(weights).map(([name, values]) => [
+    name,
+    (index.get(name)?.shape.length ?? 0) > 1 ? values.map(round) : values,
+  ]);
+  return Object.fromEntries(stored);
+}
 
 test('a checkpoint without a reference says so', async () => {
   const files = await folderFiles('models/demo');
