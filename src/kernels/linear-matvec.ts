@@ -57,11 +57,11 @@ function matvec(name: string, sum: Sum): Kernel {
         @builtin(local_invocation_index) thread: u32,
         ${sum.builtin}
       ) {
-        let columnTiles = (params.n + COLUMNS - 1u) / COLUMNS;
+        let rowTiles = (params.m + ROWS - 1u) / ROWS;
         let tile = workgroupIndex(workgroup, workgroups);
-        let firstRow = (tile / columnTiles) * ROWS;
-        if (firstRow >= params.m) { return; }
-        let firstColumn = (tile % columnTiles) * COLUMNS;
+        let firstRow = (tile % rowTiles) * ROWS;
+        let firstColumn = (tile / rowTiles) * COLUMNS;
+        if (firstColumn >= params.n) { return; }
         let steps = params.k / 4u;
         ${range(rows).map((i) => `let x${i} = min(firstRow + ${i}u, params.m - 1u) * steps;`)}
         ${range(COLUMNS).map((j) => `let w${j} = min(firstColumn + ${j}u, params.n - 1u) * steps;`)}

@@ -63,11 +63,11 @@ export const linearTiled = defineKernel({
       @builtin(num_workgroups) workgroups: vec3u,
       @builtin(local_invocation_index) thread: u32,
     ) {
-      let columnTiles = (params.n + TILE_COLUMNS - 1u) / TILE_COLUMNS;
+      let rowTiles = (params.m + TILE_ROWS - 1u) / TILE_ROWS;
       let tile = workgroupIndex(workgroup, workgroups);
-      let firstRow = (tile / columnTiles) * TILE_ROWS;
-      let firstColumn = (tile % columnTiles) * TILE_COLUMNS;
-      if (firstRow >= params.m) { return; }
+      let firstRow = (tile % rowTiles) * TILE_ROWS;
+      let firstColumn = (tile / rowTiles) * TILE_COLUMNS;
+      if (firstColumn >= params.n) { return; }
       let s = thread / SIDE;
       let t = thread % SIDE;
       let steps = params.k / 4u;

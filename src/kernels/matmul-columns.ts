@@ -42,8 +42,8 @@ export const matmulColumns = defineKernel({
         let tile = workgroupIndex(workgroup, workgroups);
         let matrix = tile / (columnTiles * rowTiles);
         if (matrix >= params.batch) { return; }
-        let firstRow = (tile / columnTiles) % rowTiles * ROWS;
-        let column = (tile % columnTiles) * WORKGROUP_SIZE + thread;
+        let firstRow = (tile % rowTiles) * ROWS;
+        let column = (tile / rowTiles) % columnTiles * WORKGROUP_SIZE + thread;
         let aStart = matrixA(matrix) * params.m;
         ${range(rows).map((i) => `let a${i} = (aStart + min(firstRow + ${i}u, params.m - 1u)) * params.k;`)}
         let bStart = matrixB(matrix) * params.k * columns + min(column, columns - 1u);
@@ -68,7 +68,7 @@ export const matmulColumns = defineKernel({
   efficiency({ params: { m, n, k } }, { rows, vec }, { kind }) {
     const tiles = Math.ceil(n / (vec * WORKGROUP_SIZE)) * Math.ceil(m / rows);
     if (kind !== 'software') return (8 * tiles * vec * WORKGROUP_SIZE * rows) / (n * m) / rows;
-    // A load of one float costs a third of a vec4's.
+    // A CPU loads float by float, so a scalar costs little more than a quarter of a vec4.
     const tiling = { laneLoads: vec === 4 ? 1 : 0.3, uniformLoads: rows * 0.3, multiplyAdds: vec * rows };
     return softwareWork({ ...tiling, tiles, steps: k, lanes: WORKGROUP_SIZE }) / (m * n * k);
   },

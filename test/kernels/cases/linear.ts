@@ -43,6 +43,6 @@ export const linearCases: readonly OpCase[] = [
   {
     label: 'three axes',
     attrs: { activation: null },
-    inputs: { x: float(2, 5, 16), weight: float(12, 16), bias: float(12) },
+    inputs: { x: float(2, 5, 16), weight: float(12, 16) },
   },
 ];
