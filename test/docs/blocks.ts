@@ -32,19 +32,15 @@ export function inPlace(blocks: readonly Block[]): string {
   return `${lines.join('\n')}\n`;
 }
 
-/** The commands of a shell block as words: joined over `\` at a line's end, cut at pipes, `&&`, `;` and comments. */
-export function commandsOf({ code }: Block): string[][] {
-  const commands: string[][] = [];
-  for (const line of code.replace(/\\\n/g, ' ').split('\n')) {
-    let words: string[] = [];
-    commands.push(words);
-    for (const [word] of line.matchAll(/"[^"]*"|'[^']*'|[^\s"']+/g)) {
-      if (word.startsWith('#')) break;
-      if (/^(\||\|\||&&|;)$/.test(word)) {
-        words = [];
-        commands.push(words);
-      } else words.push(word.replace(/^(["'])(.*)\1$/, '$2'));
-    }
-  }
-  return commands.filter((words) => words.length > 0);
-}
+/**
+ * The commands of a shell block as words, without variables before them; `|`, `&&`, `;` and `#` end one.
+ * In a `console` block, commands follow a `$` and all else is output.
+ */
+export const commandsOf = ({ info, code }: Block): string[][] =>
+  (info === 'console' ? (code.match(/(?<=^\$ ).*$/gm) ?? []).join('\n') : code)
+    .replace(/\\\n/g, ' ')
+    .replace(/(^|\s)#.*$/gm, '')
+    .split(/\n|\s\|\|?\s|&&|;/)
+    .map((line) => [...line.replace(/^\s*(\w+=\S*\s+)+/, '').matchAll(/"[^"]*"|'[^']*'|[^\s"']+/g)])
+    .map((words) => words.map(([word]) => word.replace(/^(["'])(.*)\1$/, '$2')))
+    .filter((words) => words.length > 0);

@@ -5,7 +5,7 @@
  *     ts check-only     type-checked as a module of its own
  *     ts src/a/b.ts     an excerpt: stands in that file word for word
  *     ts new src/a.ts   a file that the blocks of its document import
- *     sh                every `tessera` and `npm run` command of it exists, with its options
+ *     sh, console       every `tessera` and `npm run` command of it exists, with its options
  */
 import { execFile } from 'node:child_process';
 import {
@@ -37,6 +37,15 @@ const documents = ['.', 'docs']
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
   scripts: Record<string, string>;
 };
+
+/** How a command line of the program begins. */
+const TESSERA = [
+  'tessera',
+  'npx tessera',
+  'npx tsx src/cli/main.ts',
+  'npm run tessera --',
+  'npm run describe --',
+];
 
 const execute = promisify(execFile);
 /** SwiftShader where npm carries it, else the best adapter. */
@@ -94,19 +103,15 @@ describe.each(documents)('$file', ({ name, file, markdown, blocks }) => {
     expect(readFileSync(info.slice('ts '.length), 'utf8')).toContain(code);
   });
 
-  const lines = blocks.filter(({ info }) => info === 'sh').flatMap(commandsOf);
-  test.each(lines.map((words) => [words.join(' '), words] as const))('%s', async (_line, words) => {
-    const [program, verb, third = '', ...rest] = words;
-    if (program === 'tessera') return checkTessera(words.slice(1));
-    if (program === 'npx' && verb === 'tessera') return checkTessera(words.slice(2));
-    if (program === 'npx' && verb === 'vitest') {
-      return expect(rest.filter((path) => path.includes('/') && !existsSync(path))).toEqual([]);
-    }
-    if (program !== 'npm' || verb !== 'run') return;
-    expect(Object.keys(scripts)).toContain(third);
-    const given = rest.slice(rest.indexOf('--') + 1);
-    if (third === 'tessera') await checkTessera(given);
-    if (third === 'describe') await checkTessera(['describe', ...given]);
+  const lines = blocks.filter(({ info }) => /^(sh|console)$/.test(info)).flatMap(commandsOf);
+  test.each(lines.map((words) => [words.join(' '), words] as const))('%s', async (line, words) => {
+    const start = TESSERA.find((words) => `${line} `.startsWith(`${words} `))?.split(' ');
+    if (start) {
+      const command = start.includes('describe') ? ['describe'] : [];
+      await checkTessera([...command, ...words.slice(start.length)]);
+    } else if (words[0] === 'npm' && words[1] === 'run') expect(Object.keys(scripts)).toContain(words[2]);
+    else if (words[0] === 'npx')
+      expect(words.filter((path) => path.includes('/') && !existsSync(path))).toEqual([]);
   });
 
   test('its links lead somewhere', () => {
@@ -115,7 +120,7 @@ describe.each(documents)('$file', ({ name, file, markdown, blocks }) => {
   });
 
   test('its fences are known', () => {
-    const known = /^(ts|ts check-only|ts (new )?(src|test)\/\S+\.ts|sh|python|json|html|diff|text|)$/;
+    const known = /^(ts|ts check-only|ts (new )?(src|test)\/\S+\.ts|sh|console|python|json|html|diff|text|)$/;
     expect(blocks.map(({ info }) => info).filter((info) => !known.test(info))).toEqual([]);
   });
 });
