@@ -56,7 +56,7 @@ function renderPrompt(assets: CheckpointAssets, options: PromptOptions): Rendere
   const { messages, prompt, raw = false, images = [] } = options;
   if ((messages === undefined) === (prompt === undefined)) {
     throw new InputError(
-      `prompt: ${messages ? 'both' : 'neither'} messages and a prompt were given; expected one of them.`,
+      `prompt: ${messages ? 'both messages and' : 'neither messages nor'} a prompt were given; expected one of them.`,
     );
   }
   if (prompt !== undefined && raw) return { text: prompt, kind: 'plain', images };
