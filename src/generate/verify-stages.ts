@@ -38,13 +38,13 @@ export async function* verifyStages(
   const visionStages = stages.filter(isVision);
   if (visionStages.length > 0) {
     const captured = await captureVision(runtime, reference, run, visionStages);
-    for (const stage of visionStages) yield await compare(stage, captured.get(stage) ?? []);
+    for (const [stage, values] of captured) yield await compare(stage, values);
   }
   const decoderStages = stages.filter((stage) => !isVision(stage) && stage !== 'loss');
   if (!decoderStages.includes('logits')) return;
   const [ids = []] = await promptIds(reference, run);
   const captured = await captureDecoder(runtime, reference, run, ids, decoderStages);
-  for (const stage of decoderStages) yield await compare(stage, captured.get(stage) ?? []);
+  for (const [stage, values] of captured) yield await compare(stage, values);
   if (stages.includes('loss'))
     yield await compare('loss', [
       nextTokenLoss(captured.get('logits') ?? [], ids, runtime.model.text.vocabSize),
@@ -62,11 +62,11 @@ async function captureVision(
   const [pictures = 1] = reference.shape(run, 'inputs.pixel_values');
   const size = pixels.length / pictures;
   const graph = buildVisionGraph(runtime.model, runtime.weightScope, runtime.precision);
-  const joined = new Map<string, number[]>(stages.map((stage) => [stage, []]));
+  const joined = new Map<string, number[]>();
   for (let picture = 0; picture < pictures; picture++) {
     const pixelValues = pixels.slice(picture * size, (picture + 1) * size);
     const captured = await capture(runtime, graph, stages, { pixelValues });
-    for (const [stage, values] of captured) joined.get(stage)?.push(...values);
+    for (const [stage, values] of captured) joined.set(stage, [...(joined.get(stage) ?? []), ...values]);
   }
   return joined;
 }
@@ -111,7 +111,7 @@ async function capture(
   stages: readonly string[],
   inputs: Record<string, InputValue>,
 ): Promise<ReadonlyMap<string, number[]>> {
-  const namesOf = new Map(stages.map((stage) => [stage, captureNames(graph, stage)]));
+  const namesOf = new Map(inOrderOfGraph(graph, stages).map((stage) => [stage, captureNames(graph, stage)]));
   const keep = [...namesOf.values()].flat();
   const states = createStateStore(runtime.device);
   const plan = compile(graph, runtime.device.caps, { keep });
@@ -129,6 +129,12 @@ async function capture(
     session.dispose();
     states.dispose();
   }
+}
+
+/** Stages as they are computed, so that the first that fails is the first at fault; unknown ones come first. */
+function inOrderOfGraph(graph: Graph, stages: readonly string[]): string[] {
+  const place = (stage: string): number => graph.named.get(captureNames(graph, stage)[0] ?? '')?.id ?? -1;
+  return [...stages].sort((a, b) => place(a) - place(b));
 }
 
 function captureNames(graph: Graph, stage: string): string[] {
