@@ -1,18 +1,14 @@
-/** Ctrl-C: the first fires the signal, so that all ends in order; a second one ends the program at once. */
-export interface Interrupt {
-  readonly signal: AbortSignal;
-  /** What a terminal in raw mode calls instead of sending a signal. */
-  trigger(): void;
-}
-
 export const EXIT_INTERRUPTED = 130;
 
-export function watchInterrupt(): Interrupt {
+/**
+ * A signal that Ctrl-C fires, so that all ends in order; a second Ctrl-C ends the program at once.
+ * A terminal in raw mode sends no SIGINT: whoever puts it there handles the key.
+ */
+export function watchInterrupt(): AbortSignal {
   const abort = new AbortController();
-  const trigger = (): void => {
+  process.on('SIGINT', () => {
     if (abort.signal.aborted) process.exit(EXIT_INTERRUPTED);
     abort.abort();
-  };
-  process.on('SIGINT', trigger);
-  return { signal: abort.signal, trigger };
+  });
+  return abort.signal;
 }

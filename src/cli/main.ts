@@ -64,7 +64,7 @@ function exitWhenUnread(stream: NodeJS.WriteStream): void {
 exitWhenUnread(process.stdout);
 exitWhenUnread(process.stderr);
 const { stdin, stdout, stderr } = process;
-const terminal: Terminal = { stdin, stdout, stderr, signal: watchInterrupt().signal };
+const terminal: Terminal = { stdin, stdout, stderr, signal: watchInterrupt() };
 // No process.exit: what is written must reach its reader, and a GPU that is not disposed of must not go unseen.
 process.exitCode = await run(process.argv.slice(2), terminal).catch((error: unknown) =>
   reportError(error, terminal),
