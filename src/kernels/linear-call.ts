@@ -19,6 +19,9 @@ export const linearBindings = {
 /** y [m, n] = x [m, k] · weight [n, k]ᵀ */
 export const linearParams = { m: 'u32', n: 'u32', k: 'u32' } as const;
 
+/** Up to here a call is a few vectors times a matrix: `linear_matvec_*` serve it, and tiles of rows stay away. */
+export const MATVEC_ROWS = 8;
+
 export type LinearCall = KernelCall<typeof linearParams>;
 
 export function prepareLinear({ inputs, attrs }: OpCall<LinearAttrs>) {

@@ -51,12 +51,12 @@ export const linearColumns = defineKernel({
 
       @compute @workgroup_size(WORKGROUP_SIZE)
       fn main(
-        @builtin(workgroup_id) workgroup: vec3u,
-        @builtin(num_workgroups) workgroups: vec3u,
+        @builtin(workgroup_id) workgroupId: vec3u,
+        @builtin(num_workgroups) numWorkgroups: vec3u,
         @builtin(local_invocation_index) thread: u32,
       ) {
         let rowTiles = (params.m + ROWS - 1u) / ROWS;
-        let tile = workgroupIndex(workgroup, workgroups);
+        let tile = workgroupIndex(workgroupId, numWorkgroups);
         let firstRow = (tile % rowTiles) * ROWS;
         let tileColumn = (tile / rowTiles) * COLUMNS * WORKGROUP_SIZE;
         if (tileColumn >= params.n) { return; }

@@ -8,6 +8,7 @@ import {
   linearCost,
   linearParams,
   linearStore,
+  MATVEC_ROWS,
   prepareLinear,
   vec4Elements,
 } from './linear-call.ts';
@@ -15,7 +16,6 @@ import { range, softwareWork } from './product-work.ts';
 
 /** Columns of y that a workgroup sums side by side, so that each load of x serves all of them. */
 const COLUMNS = 4;
-const MAX_ROWS = 8;
 
 /**
  * linear for a few rows, which is decoding: every weight is read once, so memory decides.
@@ -26,8 +26,8 @@ const MAX_ROWS = 8;
  *     column 2       │         │         │     │           │      for all four. `sumOfThreads` adds them up at the end.
  *     column 3       │         │         │     │           │
  *
- * lavapipe (8 lanes, 1 row, workgroup of 8): 2048×2048 2.8 ms, 2048×8192 14 ms, 4.5 GB/s; a workgroup of 64 takes
- * 4 times as long, since its barriers are coroutine switches there. SwiftShader: 2048×2048 15 ms.
+ * One row, workgroup of 8: lavapipe 2048×2048 2.8 ms, 2048×8192 14 ms (4.7 GB/s of its 2 to 8); SwiftShader
+ * 2048×2048 15 to 24 ms. A workgroup of 64 takes up to 4 times as long there, since a barrier is a coroutine switch.
  */
 function matvec(name: string, sum: Sum): Kernel {
   return defineKernel({
@@ -39,7 +39,7 @@ function matvec(name: string, sum: Sum): Kernel {
     prepare: prepareLinear,
     supports({ params }, { rows }, { features }) {
       if (sum.builtin !== '' && !features.subgroups) return 'the adapter has no subgroups';
-      if (params.m > MAX_ROWS) return `${params.m} rows are more than ${MAX_ROWS}`;
+      if (params.m > MATVEC_ROWS) return `${params.m} rows are more than ${MATVEC_ROWS}`;
       if (rows > 1 && params.m === 1) return `one row would leave ${rows - 1} of ${rows} idle`;
       return params.k % 4 === 0 || `${params.k} features are not a multiple of 4`;
     },
@@ -52,13 +52,13 @@ function matvec(name: string, sum: Sum): Kernel {
 
       @compute @workgroup_size(WORKGROUP_SIZE)
       fn main(
-        @builtin(workgroup_id) workgroup: vec3u,
-        @builtin(num_workgroups) workgroups: vec3u,
+        @builtin(workgroup_id) workgroupId: vec3u,
+        @builtin(num_workgroups) numWorkgroups: vec3u,
         @builtin(local_invocation_index) thread: u32,
         ${sum.builtin}
       ) {
         let rowTiles = (params.m + ROWS - 1u) / ROWS;
-        let tile = workgroupIndex(workgroup, workgroups);
+        let tile = workgroupIndex(workgroupId, numWorkgroups);
         let firstRow = (tile % rowTiles) * ROWS;
         let firstColumn = (tile / rowTiles) * COLUMNS;
         if (firstColumn >= params.n) { return; }
@@ -66,7 +66,7 @@ function matvec(name: string, sum: Sum): Kernel {
         ${range(rows).map((i) => `let x${i} = min(firstRow + ${i}u, params.m - 1u) * steps;`)}
         ${range(COLUMNS).map((j) => `let w${j} = min(firstColumn + ${j}u, params.n - 1u) * steps;`)}
 
-        ${range(rows).map((i) => `var sums${i} = vec4f();`)}
+        ${range(rows).map((i) => `var sums${i} = vec4f(0.0);`)}
         for (var k = thread; k < steps; k += WORKGROUP_SIZE) {
           let columns = mat4x4f(${range(COLUMNS)
             .map((j) => `vec4f(weight[w${j} + k])`)

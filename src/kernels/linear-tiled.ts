@@ -7,6 +7,7 @@ import {
   linearCost,
   linearParams,
   linearStore,
+  MATVEC_ROWS,
   prepareLinear,
   vec4Elements,
 } from './linear-call.ts';
@@ -39,6 +40,7 @@ export const linearTiled = defineKernel({
   supports({ params }, _t, { limits }) {
     if (limits.maxComputeInvocationsPerWorkgroup < SIDE * SIDE)
       return `workgroup of ${SIDE * SIDE} is too large`;
+    if (params.m <= MATVEC_ROWS) return `${params.m} rows would leave most of a tile idle`;
     return params.k % 4 === 0 || `${params.k} features are not a multiple of 4`;
   },
   elements: (shape) => vec4Elements(shape, 'x', 'weight'),
@@ -59,12 +61,12 @@ export const linearTiled = defineKernel({
 
     @compute @workgroup_size(THREADS)
     fn main(
-      @builtin(workgroup_id) workgroup: vec3u,
-      @builtin(num_workgroups) workgroups: vec3u,
+      @builtin(workgroup_id) workgroupId: vec3u,
+      @builtin(num_workgroups) numWorkgroups: vec3u,
       @builtin(local_invocation_index) thread: u32,
     ) {
       let rowTiles = (params.m + TILE_ROWS - 1u) / TILE_ROWS;
-      let tile = workgroupIndex(workgroup, workgroups);
+      let tile = workgroupIndex(workgroupId, numWorkgroups);
       let firstRow = (tile % rowTiles) * TILE_ROWS;
       let firstColumn = (tile / rowTiles) * TILE_COLUMNS;
       if (firstColumn >= params.n) { return; }
@@ -106,12 +108,12 @@ export const linearTiled = defineKernel({
 
     // Rows past the end repeat the last one, and are never stored; past the end of k there are zeros.
     fn loadX(row: u32, step: u32) -> vec4f {
-      if (step >= params.k / 4u) { return vec4f(); }
+      if (step >= params.k / 4u) { return vec4f(0.0); }
       return vec4f(x[min(row, params.m - 1u) * (params.k / 4u) + step]);
     }
 
     fn loadWeight(column: u32, step: u32) -> vec4f {
-      if (step >= params.k / 4u) { return vec4f(); }
+      if (step >= params.k / 4u) { return vec4f(0.0); }
       return vec4f(weight[min(column, params.n - 1u) * (params.k / 4u) + step]);
     }
   `,

@@ -33,15 +33,15 @@ export const matmulBroadcast = defineKernel({
 
     @compute @workgroup_size(LANES)
     fn main(
-      @builtin(workgroup_id) workgroup: vec3u,
-      @builtin(num_workgroups) workgroups: vec3u,
+      @builtin(workgroup_id) workgroupId: vec3u,
+      @builtin(num_workgroups) numWorkgroups: vec3u,
       @builtin(subgroup_invocation_id) lane: u32,
     ) {
       // Columns are counted in vectors of 4.
       let columns = params.n / 4u;
       let columnTiles = (columns + LANES - 1u) / LANES;
       let rowTiles = (params.m + ROWS - 1u) / ROWS;
-      let tile = workgroupIndex(workgroup, workgroups);
+      let tile = workgroupIndex(workgroupId, numWorkgroups);
       let matrix = tile / (columnTiles * rowTiles);
       if (matrix >= params.batch) { return; }
       let firstRow = (tile % rowTiles) * ROWS;
@@ -51,7 +51,7 @@ export const matmulBroadcast = defineKernel({
       ${range(rows / lanes).map((i) => `let a${i} = (aStart + min(firstRow + ${i * lanes}u + lane, params.m - 1u)) * steps;`)}
       let bStart = matrixB(matrix) * params.k * columns + min(column, columns - 1u);
 
-      ${range(rows).map((row) => `var sum${row} = vec4f();`)}
+      ${range(rows).map((row) => `var sum${row} = vec4f(0.0);`)}
       for (var k = 0u; k < steps; k++) {
         let at = bStart + 4u * k * columns;
         let rowsOfB = mat4x4f(

@@ -31,15 +31,15 @@ export const matmulColumns = defineKernel({
 
       @compute @workgroup_size(WORKGROUP_SIZE)
       fn main(
-        @builtin(workgroup_id) workgroup: vec3u,
-        @builtin(num_workgroups) workgroups: vec3u,
+        @builtin(workgroup_id) workgroupId: vec3u,
+        @builtin(num_workgroups) numWorkgroups: vec3u,
         @builtin(local_invocation_index) thread: u32,
       ) {
         // Columns are counted in vectors of ${vec}.
         let columns = params.n / ${vec}u;
         let columnTiles = (columns + WORKGROUP_SIZE - 1u) / WORKGROUP_SIZE;
         let rowTiles = (params.m + ROWS - 1u) / ROWS;
-        let tile = workgroupIndex(workgroup, workgroups);
+        let tile = workgroupIndex(workgroupId, numWorkgroups);
         let matrix = tile / (columnTiles * rowTiles);
         if (matrix >= params.batch) { return; }
         let firstRow = (tile % rowTiles) * ROWS;
@@ -48,7 +48,7 @@ export const matmulColumns = defineKernel({
         ${range(rows).map((i) => `let a${i} = (aStart + min(firstRow + ${i}u, params.m - 1u)) * params.k;`)}
         let bStart = matrixB(matrix) * params.k * columns + min(column, columns - 1u);
 
-        ${range(rows).map((i) => `var sum${i} = ${float}();`)}
+        ${range(rows).map((i) => `var sum${i} = ${float}(0.0);`)}
         for (var k = 0u; k < params.k; k++) {
           let row = ${float}(b[bStart + k * columns]);
           ${range(rows).map((i) => `sum${i} += f32(a[a${i} + k]) * row;`)}

@@ -50,15 +50,15 @@ export const matmulTiled = defineKernel({
 
     @compute @workgroup_size(THREADS)
     fn main(
-      @builtin(workgroup_id) workgroup: vec3u,
-      @builtin(num_workgroups) workgroups: vec3u,
+      @builtin(workgroup_id) workgroupId: vec3u,
+      @builtin(num_workgroups) numWorkgroups: vec3u,
       @builtin(local_invocation_index) thread: u32,
     ) {
       // Columns are counted in vectors of 4.
       let columns = params.n / 4u;
       let columnTiles = (columns + SIDE - 1u) / SIDE;
       let rowTiles = (params.m + TILE_ROWS - 1u) / TILE_ROWS;
-      let tile = workgroupIndex(workgroup, workgroups);
+      let tile = workgroupIndex(workgroupId, numWorkgroups);
       let matrix = tile / (columnTiles * rowTiles);
       if (matrix >= params.batch) { return; }
       let firstRow = (tile % rowTiles) * TILE_ROWS;
@@ -98,12 +98,12 @@ export const matmulTiled = defineKernel({
 
     // Rows and columns past the end repeat the last one, and are never stored; past the end of k there are zeros.
     fn loadA(start: u32, row: u32, step: u32) -> vec4f {
-      if (step >= params.k / 4u) { return vec4f(); }
+      if (step >= params.k / 4u) { return vec4f(0.0); }
       return vec4f(a[(start + min(row, params.m - 1u)) * (params.k / 4u) + step]);
     }
 
     fn loadB(start: u32, k: u32, column: u32) -> vec4f {
-      if (k >= params.k) { return vec4f(); }
+      if (k >= params.k) { return vec4f(0.0); }
       let columns = params.n / 4u;
       return vec4f(b[(start + k) * columns + min(column, columns - 1u)]);
     }
