@@ -27,14 +27,18 @@ import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
  * The sums are stored by a loop that shifts them through the first one: unrolled, the epilogue would be compiled
  * once per row.
  *
- * Measured on a busy machine, so as GFLOP/s per second of CPU time beside an FMA loop's 54 (lavapipe 25.0.7, 8 lanes)
- * and 15 (SwiftShader, 4 lanes) in the same process:
+ * GFLOP/s per second of CPU time, lowest and highest of three runs on a busy machine; an FMA loop in the same processes
+ * made 41 to 55 (lavapipe 25.0.7, 8 lanes) and 15 (SwiftShader, 4 lanes, two runs). m×k×n:
  *
- *                           8 rows   16 rows   32 rows
- *     lavapipe 197×768×768    12       17        18          64×768×192    17   22   26
- *     lavapipe 512×512×512    13       17        27          SwiftShader 197×768×768  1.8 each
+ *                                8 rows    16 rows   32 rows
+ *     lavapipe 197×768×768       8 to 9    10 to 16  10 to 17
+ *     lavapipe 197×768×3072      6 to 9    10 to 15  13 to 17
+ *     lavapipe 512×512×512       7 to 8    14 to 17  11 to 19
+ *     lavapipe 64×768×192       10 to 15    9 to 14   9 to 15
+ *     SwiftShader 197×768×768    1.6       1.6       1.4
  *
- * Tiles go down the rows first: with a panel of the weight kept in cache 197×768×3072 took 56 ms instead of 91.
+ * So 32 rows and 16 are equal within the noise where m is large. Tiles go down the rows first, which keeps a panel
+ * of the weight in cache: 197×768×3072 took 56 to 71 ms of CPU time so, and 91 in the one run the other way.
  */
 export const linearBroadcast = defineKernel({
   name: 'linear_broadcast',

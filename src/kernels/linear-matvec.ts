@@ -26,8 +26,9 @@ const COLUMNS = 4;
  *     column 2       │         │         │     │           │      for all four. `sumOfThreads` adds them up at the end.
  *     column 3       │         │         │     │           │
  *
- * One row, workgroup of 8: lavapipe 2048×2048 2.8 ms, 2048×8192 14 ms (4.7 GB/s of its 2 to 8); SwiftShader
- * 2048×2048 15 to 24 ms. A workgroup of 64 takes up to 4 times as long there, since a barrier is a coroutine switch.
+ * CPU time of one row with a workgroup of 8, two runs on a busy machine: lavapipe 2048×2048 3.2 to 4.1 ms, 2048×8192
+ * 16 to 24 ms (2.8 to 4.1 GB/s); SwiftShader 2048×2048 22 to 30 ms. A workgroup of 64 takes 1.4 to 4.5 times as long
+ * there, since a barrier is a coroutine switch.
  */
 function matvec(name: string, sum: Sum): Kernel {
   return defineKernel({

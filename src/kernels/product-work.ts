@@ -18,7 +18,8 @@ export interface SoftwareTiling {
 }
 
 /**
- * Work of a tiling in multiply-adds at the adapter's peak. Fitted to measured shares of the peak on lavapipe 25.0.7:
+ * Work of a tiling in multiply-adds at the adapter's peak. Fitted to few and noisy runs on lavapipe 25.0.7, so good
+ * for an order and not for times:
  * a vec4 load with an address per lane costs as much as 68 multiply-adds of all lanes, and one with a shared address
  * 102, since inside a loop the driver first looks for a lane that is still running.
  */
