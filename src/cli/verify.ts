@@ -1,6 +1,7 @@
 import { formatShape } from '../core/shape.ts';
 import { openModelFiles } from '../generate/model-files.ts';
-import { type StageResult, verifyCheckpoint } from '../generate/verify.ts';
+import type { StageResult } from '../verify/stage-result.ts';
+import { verifyCheckpoint } from '../verify/verify.ts';
 import { defineCommand } from './command.ts';
 import { modelOptions, modelSource } from './model-options.ts';
 import { createProgressLine } from './progress.ts';

@@ -1,5 +1,5 @@
 /** What a person can install to get a faster adapter, or any at all. */
-import type { DoctorAdapter } from './doctor.ts';
+import type { DoctorAdapter } from './doctor-report.ts';
 import type { SystemReport } from './doctor-system.ts';
 
 type SeenAdapter = Pick<DoctorAdapter, 'name' | 'kind'>;

@@ -1,32 +1,11 @@
 /** What `tessera doctor` knows: the adapters of this machine, which one is used and why. Node only. */
-import type { Caps } from '../core/caps.ts';
 import { EngineError } from '../core/errors.ts';
 import { chooseAdapter, classOf, fits, type ListedAdapter } from './adapter-choice.ts';
 import { adapterKind, adapterLimits, usableFeatures } from './caps.ts';
 import { adviceFor } from './doctor-advice.ts';
-import { examineSystem, type SystemReport } from './doctor-system.ts';
+import type { DoctorAdapter, DoctorReport } from './doctor-report.ts';
+import { examineSystem } from './doctor-system.ts';
 import { carriedDrivers, importDawn, noAdapter, openAdapter, systemDrivers } from './node-gpu.ts';
-
-export interface DoctorAdapter {
-  readonly name: string;
-  readonly driver: string;
-  readonly backend: string;
-  readonly kind: Caps['kind'];
-  /** Where its driver comes from. */
-  readonly source: 'system' | 'npm';
-  /** Those the engine can use. */
-  readonly features: readonly string[];
-  readonly limits: Caps['limits'];
-  readonly wouldBeUsed: boolean;
-  readonly why: string;
-}
-
-export interface DoctorReport extends SystemReport {
-  readonly adapters: readonly DoctorAdapter[];
-  /** Why adapters could not be looked for, as far as they could not. */
-  readonly problems: readonly string[];
-  readonly advice: readonly string[];
-}
 
 /**
  * Looks at every adapter that can be reached. What goes wrong on the way is part of the report, not thrown.

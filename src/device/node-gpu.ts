@@ -4,8 +4,8 @@
  */
 import { DeviceError } from '../core/errors.ts';
 import { chooseAdapter, type ListedAdapter, parseAdapterList, softwareNotice } from './adapter-choice.ts';
+import type { AdapterSource } from './adapter-source.ts';
 import { findCarriedDriver, isDriverCarried } from './driver-cache.ts';
-import type { AdapterSource } from './request-device.ts';
 import { driverManifests, hasSystemLoader, loadLibrary, withOnlyDriver } from './vulkan-loader.ts';
 
 /** The adapters of one set of drivers. */

@@ -1,4 +1,5 @@
 import { DeviceError } from '../core/errors.ts';
+import type { AdapterSource } from './adapter-source.ts';
 import {
   adapterLimits,
   capsOf,
@@ -19,13 +20,6 @@ export interface RequestDeviceOptions {
   readonly limits?: LimitOverrides | undefined;
   /** The features to use where present; default all that the engine knows. */
   readonly features?: readonly UsableFeature[] | undefined;
-}
-
-/** An adapter as its platform hands it out. */
-export interface AdapterSource {
-  readonly adapter: GPUAdapter;
-  readonly adapterName: string;
-  readonly notice?: string | undefined;
 }
 
 /**

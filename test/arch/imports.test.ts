@@ -17,6 +17,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   text: ['core'],
   image: ['core'],
   generate: ['core', 'ops', 'graph', 'compile', 'device', 'runtime', 'weights', 'models', 'text', 'image'],
+  verify: ['core', 'compile', 'device', 'graph', 'runtime', 'weights', 'models', 'text', 'generate'],
   cli: [
     'core',
     'ops',
@@ -29,6 +30,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'text',
     'image',
     'generate',
+    'verify',
     'index.ts',
   ],
   'index.ts': ['core', 'device', 'weights', 'models', 'text', 'image', 'generate'],

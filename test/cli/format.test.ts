@@ -8,7 +8,7 @@ import { formatStats } from '../../src/cli/stats.ts';
 import { formatTable, wrapWords } from '../../src/cli/table.ts';
 import { formatBytes, formatCount, formatMs, formatParameters } from '../../src/cli/units.ts';
 import { formatResults, formatVerdict } from '../../src/cli/verify.ts';
-import type { StageResult } from '../../src/generate/verify.ts';
+import type { StageResult } from '../../src/verify/stage-result.ts';
 
 test.each([
   [0, '0 B'],

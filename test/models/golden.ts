@@ -1,12 +1,12 @@
 import { fileURLToPath } from 'node:url';
 import { readAssets } from '../../src/generate/checkpoint-assets.ts';
 import { buildDecoderGraph } from '../../src/generate/graphs.ts';
-import { openReference } from '../../src/generate/reference.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import type { Model } from '../../src/models/model.ts';
 import type { Precision } from '../../src/models/parameters.ts';
 import { imageFeatureRows } from '../../src/text/image-tokens.ts';
+import { openReference } from '../../src/verify/reference.ts';
 import { openCheckpoint } from '../../src/weights/checkpoint.ts';
 import { folderFiles } from '../../src/weights/checkpoint-folder.ts';
 import { readTensor } from '../../src/weights/read-tensor.ts';

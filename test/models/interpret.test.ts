@@ -1,10 +1,10 @@
 import { describe, expect, test } from 'vitest';
-import { compareValues } from '../../src/generate/compare.ts';
 import { buildDecoderGraph, buildVisionGraph } from '../../src/generate/graphs.ts';
-import { promptIds } from '../../src/generate/verify-inputs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import type { Precision } from '../../src/models/parameters.ts';
+import { compareValues } from '../../src/verify/compare.ts';
+import { promptIds } from '../../src/verify/inputs.ts';
 import { interpretDecoder, openGolden } from './golden.ts';
 
 /** The f64 interpreter leaves only the reference's own f32 rounding. */

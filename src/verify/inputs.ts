@@ -1,10 +1,10 @@
+import type { CheckpointAssets } from '../generate/checkpoint-assets.ts';
+import { buildPrompt } from '../generate/prompt.ts';
 import type { Message } from '../text/messages.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
-import type { CheckpointAssets } from './checkpoint-assets.ts';
 import { compareIds, compareValues } from './compare.ts';
-import { buildPrompt } from './prompt.ts';
 import type { Reference, ReferenceRun } from './reference.ts';
-import type { StageResult } from './verify.ts';
+import type { StageResult } from './stage-result.ts';
 
 /** Preprocessing is integer arithmetic and a table: nothing is left to rounding but the last bit. */
 const PIXEL_TOLERANCE = 1e-6;

@@ -1,14 +1,14 @@
+import type { CheckpointAssets } from '../generate/checkpoint-assets.ts';
+import type { Decoder } from '../generate/decoder.ts';
+import { GREEDY } from '../generate/generation-config.ts';
+import type { ImageEncoder, ImageFeatures } from '../generate/image-encoder.ts';
+import type { ModelRuntime } from '../generate/sessions.ts';
 import { imageFeatureRows } from '../text/image-tokens.ts';
-import type { CheckpointAssets } from './checkpoint-assets.ts';
 import { compareIds, compareValues } from './compare.ts';
-import type { Decoder } from './decoder.ts';
-import { GREEDY } from './generation-config.ts';
-import type { ImageEncoder, ImageFeatures } from './image-encoder.ts';
+import { promptIds } from './inputs.ts';
 import type { Reference, ReferenceRun } from './reference.ts';
-import type { ModelRuntime } from './sessions.ts';
-import type { StageResult } from './verify.ts';
-import { promptIds } from './verify-inputs.ts';
-import { captureDecoder } from './verify-stages.ts';
+import type { StageResult } from './stage-result.ts';
+import { captureDecoder } from './stages.ts';
 
 export interface GeneratingParts {
   readonly assets: CheckpointAssets;

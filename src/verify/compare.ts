@@ -1,4 +1,4 @@
-import type { StageResult } from './verify.ts';
+import type { StageResult } from './stage-result.ts';
 
 type Where = Pick<StageResult, 'run' | 'stage' | 'shape'>;
 

@@ -1,4 +1,6 @@
 import { compile } from '../compile/compile.ts';
+import { buildDecoderGraph, buildVisionGraph } from '../generate/graphs.ts';
+import type { ModelRuntime } from '../generate/sessions.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { HostArray } from '../runtime/host-array.ts';
 import type { InputValue } from '../runtime/inputs.ts';
@@ -6,11 +8,9 @@ import { createSession } from '../runtime/session.ts';
 import { createStateStore } from '../runtime/state-store.ts';
 import { imageFeatureRows } from '../text/image-tokens.ts';
 import { compareValues } from './compare.ts';
-import { buildDecoderGraph, buildVisionGraph } from './graphs.ts';
+import { promptIds } from './inputs.ts';
 import type { Reference, ReferenceRun } from './reference.ts';
-import type { ModelRuntime } from './sessions.ts';
-import type { StageResult } from './verify.ts';
-import { promptIds } from './verify-inputs.ts';
+import type { StageResult } from './stage-result.ts';
 
 /** Values of the intermediates that a graph names. */
 type Captures = Readonly<Record<string, HostArray>>;

@@ -1,41 +1,21 @@
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
+import { readAssets } from '../generate/checkpoint-assets.ts';
+import { createDecoder } from '../generate/decoder.ts';
+import { createImageEncoder } from '../generate/image-encoder.ts';
+import { choosePrecision, type DTypeChoice, isSixteenBit } from '../generate/precision.ts';
+import type { ModelRuntime } from '../generate/sessions.ts';
 import type { Precision } from '../models/parameters.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
 import { openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
 import type { TensorIndex } from '../weights/safetensors.ts';
 import { weightScope } from '../weights/weight-scope.ts';
-import { readAssets } from './checkpoint-assets.ts';
-import { createDecoder } from './decoder.ts';
-import { createImageEncoder } from './image-encoder.ts';
-import { choosePrecision, type DTypeChoice, isSixteenBit } from './precision.ts';
+import { verifyGenerated } from './generated.ts';
+import { verifyInputs } from './inputs.ts';
 import { openReference } from './reference.ts';
-import type { ModelRuntime } from './sessions.ts';
-import { verifyGenerated } from './verify-generated.ts';
-import { verifyInputs } from './verify-inputs.ts';
-import { verifyStages } from './verify-stages.ts';
-
-/** One line of the verification table: a stage of a run against what the reference recorded. */
-export interface StageResult {
-  readonly run: string;
-  /** Name of the recorded tensor without the run: `vision.selected_layer`, `logits`. */
-  readonly stage: string;
-  readonly shape: readonly number[];
-  readonly ok: boolean;
-  /** Largest absolute difference; for ids the number of differing ones. */
-  readonly maxAbsError: number;
-  /** `maxAbsError` divided by the reference's root mean square. */
-  readonly relativeError: number;
-  readonly tolerance: number;
-  /** Of ids and texts: how many were equal before the first that differs. */
-  readonly tokens?: {
-    readonly equal: number;
-    readonly total: number;
-    readonly firstDivergence: number | null;
-  };
-  readonly note?: string;
-}
+import type { StageResult } from './stage-result.ts';
+import { verifyStages } from './stages.ts';
 
 export interface VerifyOptions {
   readonly adapter?: string | undefined;
