@@ -44,7 +44,7 @@ export const attentionQuery = defineKernel({
     const float = vec === 4 ? 'vec4f' : 'f32';
     const stored = vec === 4 ? `vec4<${shape.dtypes.y}>` : `${shape.dtypes.y}`;
     return wgsl`
-      ${workgroupIndex}${workgroupMax(workgroupSize)}${workgroupSum(workgroupSize)}${attentionMasking(shape)}
+      ${workgroupIndex}${workgroupMax(workgroupSize)}${workgroupSum(workgroupSize)}${attentionMasking(shape, 1)}
       const WORKGROUP_SIZE = ${workgroupSize}u;
       const CHUNK = ${CHUNK}u;
 
@@ -89,7 +89,7 @@ export const attentionQuery = defineKernel({
             for (var d = 0u; d < length; d++) {
               score += product(${float}(q[own + d]), ${float}(k[at + d]));
             }
-            weights[c] = finishScore(score * params.scale, b, h, i, begin + c, position);
+            weights[c] = finishScore(score * params.scale, b, h, i, begin + c, range.y, position);
             threadMax = max(threadMax, weights[c]);
           }
           let newMax = max(rowMax, workgroupMax(threadMax, thread));
@@ -128,6 +128,8 @@ export const attentionQuery = defineKernel({
   },
   dispatch: ({ params }) => spreadWorkgroups(params.batch * params.queries * params.heads),
   cost: attentionCost,
-  efficiency: (_call, { workgroupSize }, caps) =>
-    (caps.kind === 'software') === (workgroupSize === 8) ? 1 : 4,
+  efficiency(_call, { workgroupSize }, caps) {
+    if (caps.kind !== 'software') return workgroupSize === 64 ? 1 : 8;
+    return workgroupSize === 8 ? 20 : 40;
+  },
 });

@@ -17,11 +17,10 @@ export const matmulBroadcast = defineKernel({
   op: matmul,
   bindings: matmulBindings,
   params: matmulParams,
-  tuning: { lanes: [8, 4, 32], rows: [32, 16, 8] },
+  tuning: { lanes: [8, 4], rows: [16, 8] },
   prepare: prepareMatmul,
-  supports({ params }, { lanes, rows }, caps) {
+  supports({ params }, { lanes }, caps) {
     if (!hasSubgroupsOf(lanes, caps)) return `the adapter's subgroups are not of ${lanes}`;
-    if (rows < lanes) return `${rows} rows are fewer than ${lanes} lanes`;
     if (params.k % 4 !== 0) return `inner size ${params.k} is not a multiple of 4`;
     return params.n % 4 === 0 || `${params.n} columns are not a multiple of 4`;
   },

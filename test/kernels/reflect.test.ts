@@ -18,13 +18,13 @@ import { DTYPE_SETS, prepareCase } from './op-case.ts';
 
 const ROOM = 2 ** 31;
 
-/** An adapter that refuses nothing, so that every tuning point is parsed. */
-const ROOMY: Caps = {
+/** Adapters that together refuse no tuning point: some are for one size of subgroup. */
+const ADAPTERS: readonly Caps[] = [4, 8, 32].map((subgroupSize) => ({
   adapterName: 'roomy',
   kind: 'discrete',
   features: { shaderF16: true, subgroups: true, timestampQuery: true },
-  subgroupMinSize: 32,
-  subgroupMaxSize: 32,
+  subgroupMinSize: subgroupSize,
+  subgroupMaxSize: subgroupSize,
   limits: {
     maxBufferSize: ROOM,
     maxStorageBufferBindingSize: ROOM,
@@ -37,7 +37,7 @@ const ROOMY: Caps = {
     minStorageBufferOffsetAlignment: 256,
     minUniformBufferOffsetAlignment: 256,
   },
-};
+}));
 
 /** Every different text of `kernel` that its op's cases lead to, with what it was made from. */
 function textsOf(kernel: Kernel): Map<string, { readonly label: string; readonly call: KernelCall }> {
@@ -48,7 +48,7 @@ function textsOf(kernel: Kernel): Map<string, { readonly label: string; readonly
       const call = prepared && prepareCall(kernel, prepared.call);
       if (!call || typeof call === 'string') continue;
       for (const tuning of tuningPoints(kernel.tuning)) {
-        if (kernel.supports(call, tuning, ROOMY) !== true) continue;
+        if (!ADAPTERS.some((caps) => kernel.supports(call, tuning, caps) === true)) continue;
         const text = kernelText(kernel, call, tuning);
         if (!texts.has(text)) texts.set(text, { label: kernelLabel(kernel, tuning), call });
       }

@@ -82,21 +82,22 @@ fn keyRange(b: u32, firstPosition: i32, lastPosition: i32) -> vec2u {
 
 fn isVisible(b: u32, position: i32, key: i32) -> bool {
   let prefix = 0;
-  let inPrefix = position < prefix && key < prefix;
-  let inPast = params.causal == 0u || key <= position;
-  let inWindow = params.window == 0u || position - key < i32(params.window);
-  return inPrefix || (inPast && inWindow);
+  let inPrefix = bool(position < prefix) & (key < i32(prefix));
+  let inPast = bool(params.causal == 0u) | (key <= i32(position));
+  let inWindow = bool(params.window == 0u) | (i32(position) - key < i32(i32(params.window)));
+  return inPrefix | (inPast & inWindow);
 }
 
-// Softcap, then masks; h, i and j are head, query and key.
-fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, position: i32) -> f32 {
+fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> f32 {
   var score = raw;
   if (params.softcap > 0.0) {
     // Clamped: tanh of a large argument overflows to NaN on some drivers.
-    score = params.softcap * tanh(clamp(score / params.softcap, -15.0, 15.0));
+    score = params.softcap * tanh(clamp(score / params.softcap, f32(-15.0), f32(15.0)));
   }
+  let key = i32(j);
+  var visible = isVisible(b, position, key) & (key < i32(i32(end)));
 
-  return select(HIDDEN, score, isVisible(b, position, i32(j)));
+  return select(f32(HIDDEN), score, visible);
 }
 
 
@@ -144,7 +145,7 @@ fn main(
       for (var d = 0u; d < length; d++) {
         score += product(vec4f(q[own + d]), vec4f(k[at + d]));
       }
-      weights[c] = finishScore(score * params.scale, b, h, i, begin + c, position);
+      weights[c] = finishScore(score * params.scale, b, h, i, begin + c, range.y, position);
       threadMax = max(threadMax, weights[c]);
     }
     let newMax = max(rowMax, workgroupMax(threadMax, thread));

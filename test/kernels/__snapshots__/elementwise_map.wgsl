@@ -15,9 +15,11 @@ fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
   return id.y * count.x + id.x;
 }
 
+
 fn expression(x0: f32, x1: f32) -> f32 {
   return x0 * x1;
 }
+
 
 const WORKGROUP_SIZE = 64u;
 const LANES = 1u;

@@ -37,8 +37,8 @@ fn batchIndex(index: u32) -> vec3u {
 }
 
 
-const LANES = 32u;
-const ROWS = 32u;
+const LANES = 8u;
+const ROWS = 16u;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -58,6 +58,7 @@ fn main(
   let steps = params.k / 4u;
   let aStart = matrixA(matrix) * params.m;
   let a0 = (aStart + min(firstRow + 0u + lane, params.m - 1u)) * steps;
+  let a1 = (aStart + min(firstRow + 8u + lane, params.m - 1u)) * steps;
   let bStart = matrixB(matrix) * params.k * columns + min(column, columns - 1u);
 
   var sum0 = vec4f(0.0);
@@ -76,22 +77,6 @@ fn main(
   var sum13 = vec4f(0.0);
   var sum14 = vec4f(0.0);
   var sum15 = vec4f(0.0);
-  var sum16 = vec4f(0.0);
-  var sum17 = vec4f(0.0);
-  var sum18 = vec4f(0.0);
-  var sum19 = vec4f(0.0);
-  var sum20 = vec4f(0.0);
-  var sum21 = vec4f(0.0);
-  var sum22 = vec4f(0.0);
-  var sum23 = vec4f(0.0);
-  var sum24 = vec4f(0.0);
-  var sum25 = vec4f(0.0);
-  var sum26 = vec4f(0.0);
-  var sum27 = vec4f(0.0);
-  var sum28 = vec4f(0.0);
-  var sum29 = vec4f(0.0);
-  var sum30 = vec4f(0.0);
-  var sum31 = vec4f(0.0);
   for (var k = 0u; k < steps; k++) {
     let at = bStart + 4u * k * columns;
     let rowsOfB = mat4x4f(
@@ -101,6 +86,7 @@ fn main(
       vec4f(b[at + 3u * columns]),
     );
     let own0 = vec4f(a[a0 + k]);
+    let own1 = vec4f(a[a1 + k]);
     sum0 += rowsOfB * subgroupBroadcast(own0, 0u);
     sum1 += rowsOfB * subgroupBroadcast(own0, 1u);
     sum2 += rowsOfB * subgroupBroadcast(own0, 2u);
@@ -109,30 +95,14 @@ fn main(
     sum5 += rowsOfB * subgroupBroadcast(own0, 5u);
     sum6 += rowsOfB * subgroupBroadcast(own0, 6u);
     sum7 += rowsOfB * subgroupBroadcast(own0, 7u);
-    sum8 += rowsOfB * subgroupBroadcast(own0, 8u);
-    sum9 += rowsOfB * subgroupBroadcast(own0, 9u);
-    sum10 += rowsOfB * subgroupBroadcast(own0, 10u);
-    sum11 += rowsOfB * subgroupBroadcast(own0, 11u);
-    sum12 += rowsOfB * subgroupBroadcast(own0, 12u);
-    sum13 += rowsOfB * subgroupBroadcast(own0, 13u);
-    sum14 += rowsOfB * subgroupBroadcast(own0, 14u);
-    sum15 += rowsOfB * subgroupBroadcast(own0, 15u);
-    sum16 += rowsOfB * subgroupBroadcast(own0, 16u);
-    sum17 += rowsOfB * subgroupBroadcast(own0, 17u);
-    sum18 += rowsOfB * subgroupBroadcast(own0, 18u);
-    sum19 += rowsOfB * subgroupBroadcast(own0, 19u);
-    sum20 += rowsOfB * subgroupBroadcast(own0, 20u);
-    sum21 += rowsOfB * subgroupBroadcast(own0, 21u);
-    sum22 += rowsOfB * subgroupBroadcast(own0, 22u);
-    sum23 += rowsOfB * subgroupBroadcast(own0, 23u);
-    sum24 += rowsOfB * subgroupBroadcast(own0, 24u);
-    sum25 += rowsOfB * subgroupBroadcast(own0, 25u);
-    sum26 += rowsOfB * subgroupBroadcast(own0, 26u);
-    sum27 += rowsOfB * subgroupBroadcast(own0, 27u);
-    sum28 += rowsOfB * subgroupBroadcast(own0, 28u);
-    sum29 += rowsOfB * subgroupBroadcast(own0, 29u);
-    sum30 += rowsOfB * subgroupBroadcast(own0, 30u);
-    sum31 += rowsOfB * subgroupBroadcast(own0, 31u);
+    sum8 += rowsOfB * subgroupBroadcast(own1, 0u);
+    sum9 += rowsOfB * subgroupBroadcast(own1, 1u);
+    sum10 += rowsOfB * subgroupBroadcast(own1, 2u);
+    sum11 += rowsOfB * subgroupBroadcast(own1, 3u);
+    sum12 += rowsOfB * subgroupBroadcast(own1, 4u);
+    sum13 += rowsOfB * subgroupBroadcast(own1, 5u);
+    sum14 += rowsOfB * subgroupBroadcast(own1, 6u);
+    sum15 += rowsOfB * subgroupBroadcast(own1, 7u);
   }
 
   let end = min(firstRow + ROWS, params.m);
@@ -153,21 +123,5 @@ fn main(
     sum12 = sum13;
     sum13 = sum14;
     sum14 = sum15;
-    sum15 = sum16;
-    sum16 = sum17;
-    sum17 = sum18;
-    sum18 = sum19;
-    sum19 = sum20;
-    sum20 = sum21;
-    sum21 = sum22;
-    sum22 = sum23;
-    sum23 = sum24;
-    sum24 = sum25;
-    sum25 = sum26;
-    sum26 = sum27;
-    sum27 = sum28;
-    sum28 = sum29;
-    sum29 = sum30;
-    sum30 = sum31;
   }
 }

@@ -17,6 +17,8 @@ function attentionCase(
   { causal = false, softcap, slidingWindow }: Options = {},
   more: OpCase['inputs'] = {},
 ): OpCase {
+  // Each set of optional inputs is another shader for each dtype, and these two never touch a float binding.
+  const dtype = more.mask || more.prefixLength ? 'f32' : 'float';
   return {
     label,
     attrs: {
@@ -26,9 +28,9 @@ function attentionCase(
       slidingWindow: slidingWindow ?? null,
     },
     inputs: {
-      q: { dtype: 'float', shape: [batch, queries, heads, headDim] },
-      k: { dtype: 'float', shape: [batch, keys, kvHeads, headDim] },
-      v: { dtype: 'float', shape: [batch, keys, kvHeads, headDim] },
+      q: { dtype, shape: [batch, queries, heads, headDim] },
+      k: { dtype, shape: [batch, keys, kvHeads, headDim] },
+      v: { dtype, shape: [batch, keys, kvHeads, headDim] },
       ...more,
     },
   };
