@@ -81,11 +81,15 @@ export function attentionCost({ params, dtypes }: AttentionCall): Cost {
   return { flops: scores * (4 * headDim + 5), bytesRead: qBytes + kvBytes + maskBytes, bytesWritten: qBytes };
 }
 
-/** `queryPosition(b, i)`, `keyRange(b, first, last)`, `isVisible(b, position, key)` and `finishScore(...)`. */
-export function attentionMasking({ dtypes }: KernelShape): Snippet {
+/**
+ * `queryPosition(b, i)`, `keyRange(b, first, last)`, and `finishScore(raw, b, h, i, j, end, position)`: softcap, then
+ * masks, for `width` keys from j on at once, those from `end` on hidden. h, i and j are head, query and key.
+ */
+export function attentionMasking({ dtypes }: KernelShape, width: 1 | 4): Snippet {
   const past = dtypes.past ? 'i32(past[b])' : 'i32(params.keys) - i32(params.queries)';
   const written = dtypes.past ? 'min(params.keys, past[b] + params.queries)' : 'params.keys';
   const prefix = dtypes.prefixLength ? 'i32(prefixLength[b])' : '0';
+  const [float, int, bool] = width === 4 ? ['vec4f', 'vec4i', 'vec4<bool>'] : ['f32', 'i32', 'bool'];
   return {
     name: 'attentionMasking',
     code: `
@@ -111,28 +115,35 @@ export function attentionMasking({ dtypes }: KernelShape): Snippet {
         return vec2u(vec2i(begin, clamp(end, 0, written)));
       }
 
-      fn isVisible(b: u32, position: i32, key: i32) -> bool {
+      fn isVisible(b: u32, position: i32, key: ${int}) -> ${bool} {
         let prefix = ${prefix};
-        let inPrefix = position < prefix && key < prefix;
-        let inPast = params.causal == 0u || key <= position;
-        let inWindow = params.window == 0u || position - key < i32(params.window);
-        return inPrefix || (inPast && inWindow);
+        let inPrefix = ${bool}(position < prefix) & (key < ${int}(prefix));
+        let inPast = ${bool}(params.causal == 0u) | (key <= ${int}(position));
+        let inWindow = ${bool}(params.window == 0u) | (${int}(position) - key < ${int}(i32(params.window)));
+        return inPrefix | (inPast & inWindow);
       }
 
-      // Softcap, then masks; h, i and j are head, query and key.
-      fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, position: i32) -> f32 {
+      fn finishScore(raw: ${float}, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> ${float} {
         var score = raw;
         if (params.softcap > 0.0) {
           // Clamped: tanh of a large argument overflows to NaN on some drivers.
-          score = params.softcap * tanh(clamp(score / params.softcap, -15.0, 15.0));
+          score = params.softcap * tanh(clamp(score / params.softcap, ${float}(-15.0), ${float}(15.0)));
         }
-        ${dtypes.mask ? maskLines : ''}
-        return select(HIDDEN, score, isVisible(b, position, i32(j)));
+        let key = ${width === 4 ? 'vec4i(i32(j)) + vec4i(0, 1, 2, 3)' : 'i32(j)'};
+        var visible = isVisible(b, position, key) & (key < ${int}(i32(end)));
+        ${dtypes.mask ? maskLines(width).join('\n        ') : ''}
+        return select(${float}(HIDDEN), score, visible);
       }
     `,
   };
 }
 
-const maskLines = `let bias = mask[b * params.maskBatchStride + h * params.maskHeadStride + i * params.keys + j];
-        if (!(bias > ${MASKED.toExponential()})) { return HIDDEN; }
-        score += bias;`;
+function maskLines(width: 1 | 4): readonly string[] {
+  const load = (n: number): string => `mask[maskRow + min(j + ${n}u, end - 1u)]`;
+  return [
+    'let maskRow = b * params.maskBatchStride + h * params.maskHeadStride + i * params.keys;',
+    width === 4 ? `let bias = vec4f(${[0, 1, 2, 3].map(load).join(', ')});` : `let bias = ${load(0)};`,
+    `visible = visible & (bias > ${width === 4 ? 'vec4f' : 'f32'}(${MASKED.toExponential()}));`,
+    'score += bias;',
+  ];
+}

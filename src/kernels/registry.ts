@@ -1,4 +1,5 @@
 import { argmaxRow } from './argmax-row.ts';
+import { attentionBroadcast } from './attention-broadcast.ts';
 import { attentionQuery } from './attention-query.ts';
 import { adaptiveAvgPool2dWindow, avgPool2dWindow } from './avg-pool-2d.ts';
 import { cacheAppendRows } from './cache-append-rows.ts';
@@ -36,6 +37,7 @@ export const KERNELS: readonly Kernel[] = [
   addLayerNormRow,
   addRmsNormRow,
   argmaxRow,
+  attentionBroadcast,
   attentionQuery,
   avgPool2dWindow,
   cacheAppendRows,

@@ -1,0 +1,177 @@
+enable subgroups;
+
+struct Params {
+  batch: u32,
+  queries: u32,
+  keys: u32,
+  heads: u32,
+  kvHeads: u32,
+  headDim: u32,
+  causal: u32,
+  window: u32,
+  maskBatchStride: u32,
+  maskHeadStride: u32,
+  scale: f32,
+  softcap: f32,
+}
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> q: array<vec4<f32>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<f32>>;
+@group(0) @binding(3) var<storage, read> v: array<vec4<f32>>;
+@group(0) @binding(4) var<storage, read_write> y: array<vec4<f32>>;
+
+fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
+  return id.y * count.x + id.x;
+}
+
+// A score that hides its key: finite, so that differences of scores stay numbers.
+const HIDDEN = -3.0e38;
+
+fn queryPosition(b: u32, i: u32) -> i32 {
+  return i32(params.keys) - i32(params.queries) + i32(i);
+}
+
+// First key and the one after the last that any query at these positions sees.
+fn keyRange(b: u32, firstPosition: i32, lastPosition: i32) -> vec2u {
+  let written = i32(params.keys);
+  var begin = 0;
+  var end = written;
+  if (params.window > 0u) { begin = max(0, firstPosition - i32(params.window) + 1); }
+  if (params.causal == 1u) { end = lastPosition + 1; }
+  let prefix = 0;
+  if (firstPosition < prefix) {
+    begin = 0;
+    end = max(end, prefix);
+  }
+  return vec2u(vec2i(begin, clamp(end, 0, written)));
+}
+
+fn isVisible(b: u32, position: i32, key: vec4i) -> vec4<bool> {
+  let prefix = 0;
+  let inPrefix = vec4<bool>(position < prefix) & (key < vec4i(prefix));
+  let inPast = vec4<bool>(params.causal == 0u) | (key <= vec4i(position));
+  let inWindow = vec4<bool>(params.window == 0u) | (vec4i(position) - key < vec4i(i32(params.window)));
+  return inPrefix | (inPast & inWindow);
+}
+
+fn finishScore(raw: vec4f, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> vec4f {
+  var score = raw;
+  if (params.softcap > 0.0) {
+    // Clamped: tanh of a large argument overflows to NaN on some drivers.
+    score = params.softcap * tanh(clamp(score / params.softcap, vec4f(-15.0), vec4f(15.0)));
+  }
+  let key = vec4i(i32(j)) + vec4i(0, 1, 2, 3);
+  var visible = isVisible(b, position, key) & (key < vec4i(i32(end)));
+
+  return select(vec4f(HIDDEN), score, visible);
+}
+
+
+// Threads of a subgroup, which is a workgroup, and keys of a step.
+const LANES = 8u;
+// Queries of a thread, LANES apart.
+const ROWS = 1u;
+
+fn product(a: vec4f, b: vec4f) -> f32 { return dot(a, b); }
+
+fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
+
+fn weightsOf(scores: vec4f, rowMax: f32) -> vec4f {
+  return select(vec4f(), exp(scores - rowMax), scores > vec4f(HIDDEN));
+}
+
+@compute @workgroup_size(LANES)
+fn main(
+  @builtin(workgroup_id) workgroupId: vec3u,
+  @builtin(num_workgroups) numWorkgroups: vec3u,
+  @builtin(subgroup_invocation_id) lane: u32,
+) {
+  let length = params.headDim / 4u;
+  let headsPerKv = params.heads / params.kvHeads;
+  let rows = params.queries * headsPerKv;
+  let blocks = (rows + LANES * ROWS - 1u) / (LANES * ROWS);
+  let index = workgroupIndex(workgroupId, numWorkgroups);
+  let b = index / (blocks * params.kvHeads);
+  if (b >= params.batch) { return; }
+  let kvHead = index / blocks % params.kvHeads;
+  let firstRow = index % blocks * LANES * ROWS;
+  let lastRow = min(firstRow + LANES * ROWS, rows) - 1u;
+  let keys = keyRange(
+    b, queryPosition(b, firstRow / headsPerKv), queryPosition(b, lastRow / headsPerKv));
+
+  // Threads beyond the last row repeat it.
+  var query: array<array<vec4f, 64>, ROWS>;
+  var total: array<array<vec4f, 64>, ROWS>;
+  var rowMax: array<f32, ROWS>;
+  var rowSum: array<f32, ROWS>;
+  let row0 = min(firstRow + 0u * LANES + lane, lastRow);
+  let i0 = row0 / headsPerKv;
+  let h0 = kvHead * headsPerKv + row0 % headsPerKv;
+  let position0 = queryPosition(b, i0);
+  let own0 = ((b * params.queries + i0) * params.heads + h0) * length;
+  rowMax[0] = HIDDEN;
+  for (var d = 0u; d < length; d++) {
+    query[0][d] = vec4f(q[own0 + d]) * params.scale;
+  }
+
+  for (var j = keys.x; j < keys.y; j += LANES) {
+    // The key and value that this thread loads for all.
+    let at = ((b * params.keys + min(j + lane, keys.y - 1u)) * params.kvHeads + kvHead) * length;
+    var score0_0 = vec4f();
+    var score0_4 = vec4f();
+    for (var d = 0u; d < length; d++) {
+      let key = vec4f(k[at + d]);
+      let query0 = query[0][d];
+      let key0 = subgroupBroadcast(key, 0u);
+      score0_0[0] += product(query0, key0);
+      let key1 = subgroupBroadcast(key, 1u);
+      score0_0[1] += product(query0, key1);
+      let key2 = subgroupBroadcast(key, 2u);
+      score0_0[2] += product(query0, key2);
+      let key3 = subgroupBroadcast(key, 3u);
+      score0_0[3] += product(query0, key3);
+      let key4 = subgroupBroadcast(key, 4u);
+      score0_4[0] += product(query0, key4);
+      let key5 = subgroupBroadcast(key, 5u);
+      score0_4[1] += product(query0, key5);
+      let key6 = subgroupBroadcast(key, 6u);
+      score0_4[2] += product(query0, key6);
+      let key7 = subgroupBroadcast(key, 7u);
+      score0_4[3] += product(query0, key7);
+    }
+    score0_0 = finishScore(score0_0, b, h0, i0, j + 0u, keys.y, position0);
+    score0_4 = finishScore(score0_4, b, h0, i0, j + 4u, keys.y, position0);
+    let max0 = max(rowMax[0], largest(max(score0_0, score0_4)));
+    let shrink0 = exp(rowMax[0] - max0);
+    rowMax[0] = max0;
+    score0_0 = weightsOf(score0_0, max0);
+    score0_4 = weightsOf(score0_4, max0);
+    rowSum[0] = rowSum[0] * shrink0 + dot(score0_0 + score0_4, vec4f(1.0));
+    for (var d = 0u; d < length; d++) {
+      let value = vec4f(v[at + d]);
+      var total0 = total[0][d] * shrink0;
+      let value0 = subgroupBroadcast(value, 0u);
+      total0 += score0_0[0] * value0;
+      let value1 = subgroupBroadcast(value, 1u);
+      total0 += score0_0[1] * value1;
+      let value2 = subgroupBroadcast(value, 2u);
+      total0 += score0_0[2] * value2;
+      let value3 = subgroupBroadcast(value, 3u);
+      total0 += score0_0[3] * value3;
+      let value4 = subgroupBroadcast(value, 4u);
+      total0 += score0_4[0] * value4;
+      let value5 = subgroupBroadcast(value, 5u);
+      total0 += score0_4[1] * value5;
+      let value6 = subgroupBroadcast(value, 6u);
+      total0 += score0_4[2] * value6;
+      let value7 = subgroupBroadcast(value, 7u);
+      total0 += score0_4[3] * value7;
+      total[0][d] = total0;
+    }
+  }
+
+  if (firstRow + 0u * LANES + lane <= lastRow) {
+    let inverse = select(0.0, 1.0 / rowSum[0], rowSum[0] > 0.0);
+    for (var d = 0u; d < length; d++) { y[own0 + d] = vec4<f32>(total[0][d] * inverse); }
+  }
+}
