@@ -2,8 +2,12 @@ import { imageSize } from 'image-size';
 import { InputError, UnsupportedError } from '../core/errors.ts';
 import { createPicture, type Picture } from './picture.ts';
 import { checkPixelCount, corruptPicture, type DecodeOptions, type PictureFormat } from './picture-file.ts';
+import { turnUpright, webpOrientation } from './webp-orientation.ts';
 
-/** Decodes with createImageBitmap, with no colour conversion and upright; see decodePicture. */
+/**
+ * Decodes with createImageBitmap, with no colour conversion and upright; see decodePicture. Chromium does not turn
+ * WebP, so browsers are kept from it and it is turned here. 16-bit grey comes scaled to 8 bits.
+ */
 export async function decodeInBrowser(
   bytes: Uint8Array,
   format: PictureFormat,
@@ -13,13 +17,15 @@ export async function decodeInBrowser(
   const blob = new Blob([new Uint8Array(bytes)], { type: `image/${format}` });
   const bitmap = await createImageBitmap(blob, {
     colorSpaceConversion: 'none',
-    imageOrientation: 'from-image',
+    imageOrientation: format === 'webp' ? 'none' : 'from-image',
     premultiplyAlpha: 'none',
   }).catch((cause: unknown) => {
     throw corruptPicture(options, cause);
   });
   try {
-    return createPicture(bitmap.width, bitmap.height, readRgb(bitmap));
+    const picture = createPicture(bitmap.width, bitmap.height, readRgb(bitmap));
+    const orientation = format === 'webp' ? webpOrientation(bytes) : 1;
+    return orientation === 1 ? picture : turnUpright(picture, orientation);
   } finally {
     bitmap.close();
   }
