@@ -1,0 +1,144 @@
+/**
+ * The engine in a real browser: Chromium with SwiftShader, bundled and served as a page would be. Set `CHROMIUM` to
+ * the path of another Chromium than Debian's.
+ */
+import { existsSync } from 'node:fs';
+import { type Browser, chromium, type JSHandle, type Page } from 'playwright-core';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { expectedAnswer } from '../expected-answer.ts';
+import { readFixture } from '../image/read-fixture.ts';
+import { readGoldenJson } from '../read-golden.ts';
+import type { RangeServer } from '../weights/range-server.ts';
+import { servePage } from './page-server.ts';
+
+const DEBIAN_CHROMIUM = '/usr/bin/chromium';
+const FLAGS = [
+  '--no-sandbox',
+  '--enable-unsafe-webgpu',
+  '--use-webgpu-adapter=swiftshader',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+  '--no-first-run',
+];
+const { pictures } = readFixture<Pictures>('pillow-pictures.json');
+const QUESTION = 'Describe the image.';
+const isInstalled = process.env.CHROMIUM !== undefined || existsSync(DEBIAN_CHROMIUM);
+const title = isInstalled
+  ? 'in Chromium'
+  : `in Chromium (skipped: no ${DEBIAN_CHROMIUM} and no CHROMIUM; run .ci/install)`;
+
+interface Pictures {
+  readonly pictures: readonly {
+    readonly name: string;
+    readonly file: string;
+    readonly width: number;
+    readonly height: number;
+    readonly rgb: string;
+  }[];
+}
+
+interface LlavaReference {
+  readonly runs: readonly {
+    readonly name: string;
+    readonly prompt: string;
+    readonly generated_ids: readonly number[];
+  }[];
+}
+
+type Engine = JSHandle<typeof import('./page.ts')>;
+
+describe.skipIf(!isInstalled)(title, () => {
+  let server: RangeServer;
+  let browser: Browser;
+  let page: Page;
+  let engine: Engine;
+  const complaints: string[] = [];
+
+  beforeAll(async () => {
+    server = await servePage();
+    browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? DEBIAN_CHROMIUM, args: FLAGS });
+    page = await browser.newPage();
+    engine = await importEngine(page);
+  });
+  afterEach(() => expect(complaints.splice(0)).toEqual([]));
+  afterAll(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  async function importEngine(page: Page): Promise<Engine> {
+    page.on('pageerror', (error) => complaints.push(String(error)));
+    page.on('console', (message) => {
+      // Every 404 is logged, also of a file that a checkpoint may or may not have.
+      if (!/status of 404/.test(message.text())) complaints.push(`${message.type()}: ${message.text()}`);
+    });
+    await page.goto(server.url);
+    return page.evaluateHandle("import('/page.js')");
+  }
+
+  const loadModel = (checkpoint: string) =>
+    engine.evaluateHandle(({ loadModel }, url) => loadModel(url, { dtype: 'f32' }), server.url + checkpoint);
+
+  /** Waits for one more answer of the GPU process, so that errors on the way are in. */
+  async function dispose(model: Awaited<ReturnType<typeof loadModel>>): Promise<void> {
+    await model.evaluate((model) => model.dispose());
+    await page.evaluate('navigator.gpu.requestAdapter().then(() => {})');
+  }
+
+  test('the built-in model answers as the reference does, token for token', async () => {
+    const model = await loadModel('/models/demo');
+    expect(await model.evaluate(({ adapterName }) => adapterName)).toMatch(/swiftshader/i);
+    const result = await engine.evaluate(
+      ({ ask }, { model, prompt }) => ask(model, '/examples/scene.png', { prompt, greedy: true }),
+      { model, prompt: QUESTION },
+    );
+    const { promptIds, answerIds, answer } = expectedAnswer('scene-02.png', QUESTION);
+    expect(result).toEqual({ promptTokenIds: promptIds, tokenIds: answerIds, text: answer });
+    await dispose(model);
+  });
+
+  test('a sharded LLaVA 1.5, read by ranges, goes on as the reference does', async () => {
+    server.requests.length = 0;
+    const model = await loadModel('/test/goldens/llava15');
+    const shards = server.requests.filter((request) => /\.safetensors(?!\.index)/.test(request));
+    expect(shards.length).toBeGreaterThan(6);
+    for (const request of shards) expect(request).toMatch(/ bytes=\d+-\d+$/);
+
+    const { runs } = readGoldenJson<LlavaReference>('llava15/reference.json');
+    const run = runs.find(({ name }) => name === 'chat');
+    const result = await engine.evaluate(
+      ({ ask }, { model, prompt, maxNewTokens }) =>
+        ask(model, '/test/goldens/llava15/image_0.png', { prompt, maxNewTokens, raw: true, greedy: true }),
+      { model, prompt: run?.prompt ?? '', maxNewTokens: run?.generated_ids.length ?? 0 },
+    );
+    expect(result.tokenIds).toEqual(run?.generated_ids);
+    await dispose(model);
+  });
+
+  test('a page without WebGPU gets a DeviceError that says what it takes', async () => {
+    const olderPage = await browser.newPage();
+    await olderPage.addInitScript('delete Navigator.prototype.gpu');
+    const engine = await importEngine(olderPage);
+    expect(await olderPage.evaluate('navigator.gpu')).toBeUndefined();
+    const failure = await engine.evaluate(
+      ({ loadFailure }, url) => loadFailure(url),
+      `${server.url}/models/demo`,
+    );
+    expect(failure).toEqual({
+      name: 'DeviceError',
+      code: 'device',
+      message:
+        'requestDevice: navigator.gpu is missing; expected a browser with WebGPU and a secure context ' +
+        '(https or localhost).',
+    });
+  });
+
+  // A canvas holds 8 bits, so that 16-bit grey comes scaled, where Pillow clips it.
+  const decoded = pictures.filter(({ name }) => name !== 'grey-16.png');
+
+  test.each(decoded)('$name decodes as in Pillow', async ({ file, width, height, rgb }) => {
+    const picture = await engine.evaluate(({ decode }, file) => decode(file), file);
+    expect(picture).toEqual({ width, height, rgb });
+  });
+});

@@ -1,0 +1,39 @@
+/** What the tests call inside the page; bundled together with the engine. Results are plain data. */
+import {
+  type EngineError,
+  type GenerateOptions,
+  loadModel,
+  loadPicture,
+  type VisionLanguageModel,
+} from '../../src/index.ts';
+
+export { loadModel };
+
+/** Asks about a picture that is fetched and handed over as a Blob. */
+export async function ask(model: VisionLanguageModel, picture: string, options: GenerateOptions) {
+  const response = await fetch(picture);
+  const { tokenIds, promptTokenIds, text } = await model.generate({
+    ...options,
+    images: [await response.blob()],
+  });
+  return { tokenIds, promptTokenIds, text };
+}
+
+/** The error that loading ends with. */
+export async function loadFailure(checkpoint: string) {
+  try {
+    (await loadModel(checkpoint)).dispose();
+  } catch (error) {
+    const { name, code, message } = error as EngineError;
+    return { name, code, message };
+  }
+  throw new Error(`loading ${checkpoint} succeeded; expected an error.`);
+}
+
+/** Decodes a file given in base64, to pixels in base64. */
+export async function decode(file: string) {
+  const { width, height, data } = await loadPicture(
+    Uint8Array.from(atob(file), (char) => char.charCodeAt(0)),
+  );
+  return { width, height, rgb: btoa(String.fromCharCode(...data)) };
+}
