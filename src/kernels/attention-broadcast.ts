@@ -17,14 +17,24 @@ import { range } from './product-work.ts';
 const MAX_LENGTH = 64;
 
 /**
- * Attention with one thread per query (or `rows` of them), its query and sums in memory of its own. The threads
- * of a workgroup, one subgroup, share a kv head: they are its queries times its query heads. Each loads a part of one key,
- * and hands it round.
+ * By subgroup size. Each step walks over the arrays of queries and totals once, which SwiftShader (4) pays dearly:
+ * 16 keys a step took half the time of 4 there. On lavapipe (8) they were no faster than 8 and slower to compile.
+ */
+const KEYS_PER_THREAD = { 8: 1, 4: 4 } as const;
+
+/**
+ * Attention with one thread per query (or `rows` of them), its query and sums in memory of its own. The threads of
+ * a workgroup, one subgroup, share a kv head: they are its queries times its query heads. Each loads a part of one
+ * key and hands it round.
  * Online softmax: Milakov and Gimelshein 2018; as in FlashAttention (Dao et al. 2022), no S × T matrix is stored.
  *
  * Loads dominate on software adapters (see `softwareWork`), and here one serves every query of the subgroup. Nothing
  * is unrolled over the head: with the arrays in registers the text took lavapipe 10 times longer to compile and ran
  * no faster.
+ *
+ * 12 heads, 197×197×64, 2 rows, on a busy machine of 2 cores: lavapipe 9 to 17 ms (7 to 13 GFLOP/s), SwiftShader
+ * 130 to 180 ms; attention_query takes 800 and 1200. Causal, 16 heads, 512×512×64: lavapipe 60 to 105 ms. One query
+ * on 1000 keys of 16 heads: lavapipe 3.3 ms with 1 row, attention_query 8.7.
  *
  *     ┌────┬────┬────┬────┐
  *     │ k0 │ k1 │ k2 │ k3 │  loaded by a thread each, broadcast one after the other
@@ -52,14 +62,17 @@ export const attentionBroadcast = defineKernel({
     const vec = headVec(shape);
     const float = vec === 4 ? 'vec4f' : 'f32';
     const stored = vec === 4 ? `vec4<${shape.dtypes.y}>` : `${shape.dtypes.y}`;
-    const keys = range(subgroupSize);
+    const own = range(KEYS_PER_THREAD[subgroupSize]);
+    const keys = range(subgroupSize * own.length);
     // Scores of four keys at a time: `score0_4` holds those of the first query for keys 4 to 7.
-    const fours = range(rows).map((r) => range(subgroupSize / 4).map((four) => `score${r}_${four * 4}`));
+    const fours = range(rows).map((r) => range(keys.length / 4).map((four) => `score${r}_${four * 4}`));
     const scoreOf = (r: number, n: number): string => `score${r}_${n - (n % 4)}[${n % 4}]`;
     const source = wgsl`
       ${workgroupIndex}${attentionMasking(shape, 4)}
-      // Threads of a subgroup, which is a workgroup, and keys of a step.
+      // Threads of a subgroup, which is a workgroup.
       const LANES = ${subgroupSize}u;
+      // Keys of a step, loaded by KEYS / LANES a thread.
+      const KEYS = ${keys.length}u;
       // Queries of a thread, LANES apart.
       const ROWS = ${rows}u;
 
@@ -107,15 +120,15 @@ export const attentionBroadcast = defineKernel({
           ${range(rows).map((r) => `query[${r}][d] = ${float}(q[own${r} + d]) * params.scale;`)}
         }
 
-        for (var j = keys.x; j < keys.y; j += LANES) {
-          // The key and value that this thread loads for all.
-          let at = ((b * params.keys + min(j + lane, keys.y - 1u)) * params.kvHeads + kvHead) * length;
+        for (var j = keys.x; j < keys.y; j += KEYS) {
+          // The keys and values that this thread loads for all.
+          ${own.map((o) => `let at${o} = ((b * params.keys + min(j + ${o}u * LANES + lane, keys.y - 1u)) * params.kvHeads + kvHead) * length;`)}
           ${fours.flat().map((score) => `var ${score} = vec4f();`)}
           for (var d = 0u; d < length; d++) {
-            let key = ${float}(k[at + d]);
+            ${own.map((o) => `let key_${o} = ${float}(k[at${o} + d]);`)}
             ${range(rows).map((r) => `let query${r} = query[${r}][d];`)}
             ${keys.flatMap((n) => [
-              `let key${n} = subgroupBroadcast(key, ${n}u);`,
+              `let key${n} = subgroupBroadcast(key_${Math.floor(n / subgroupSize)}, ${n % subgroupSize}u);`,
               ...range(rows).map((r) => `${scoreOf(r, n)} += product(query${r}, key${n});`),
             ])}
           }
@@ -131,10 +144,10 @@ export const attentionBroadcast = defineKernel({
             `rowSum[${r}] = rowSum[${r}] * shrink${r} + dot(${scores.join(' + ')}, vec4f(1.0));`,
           ])}
           for (var d = 0u; d < length; d++) {
-            let value = ${float}(v[at + d]);
+            ${own.map((o) => `let value_${o} = ${float}(v[at${o} + d]);`)}
             ${range(rows).map((r) => `var total${r} = total[${r}][d] * shrink${r};`)}
             ${keys.flatMap((n) => [
-              `let value${n} = subgroupBroadcast(value, ${n}u);`,
+              `let value${n} = subgroupBroadcast(value_${Math.floor(n / subgroupSize)}, ${n % subgroupSize}u);`,
               ...range(rows).map((r) => `total${r} += ${scoreOf(r, n)} * value${n};`),
             ])}
             ${range(rows).map((r) => `total[${r}][d] = total${r};`)}

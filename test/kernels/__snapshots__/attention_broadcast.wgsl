@@ -67,8 +67,10 @@ fn finishScore(raw: vec4f, b: u32, h: u32, i: u32, j: u32, end: u32, position: i
 }
 
 
-// Threads of a subgroup, which is a workgroup, and keys of a step.
+// Threads of a subgroup, which is a workgroup.
 const LANES = 8u;
+// Keys of a step, loaded by KEYS / LANES a thread.
+const KEYS = 8u;
 // Queries of a thread, LANES apart.
 const ROWS = 1u;
 
@@ -114,29 +116,29 @@ fn main(
     query[0][d] = vec4f(q[own0 + d]) * params.scale;
   }
 
-  for (var j = keys.x; j < keys.y; j += LANES) {
-    // The key and value that this thread loads for all.
-    let at = ((b * params.keys + min(j + lane, keys.y - 1u)) * params.kvHeads + kvHead) * length;
+  for (var j = keys.x; j < keys.y; j += KEYS) {
+    // The keys and values that this thread loads for all.
+    let at0 = ((b * params.keys + min(j + 0u * LANES + lane, keys.y - 1u)) * params.kvHeads + kvHead) * length;
     var score0_0 = vec4f();
     var score0_4 = vec4f();
     for (var d = 0u; d < length; d++) {
-      let key = vec4f(k[at + d]);
+      let key_0 = vec4f(k[at0 + d]);
       let query0 = query[0][d];
-      let key0 = subgroupBroadcast(key, 0u);
+      let key0 = subgroupBroadcast(key_0, 0u);
       score0_0[0] += product(query0, key0);
-      let key1 = subgroupBroadcast(key, 1u);
+      let key1 = subgroupBroadcast(key_0, 1u);
       score0_0[1] += product(query0, key1);
-      let key2 = subgroupBroadcast(key, 2u);
+      let key2 = subgroupBroadcast(key_0, 2u);
       score0_0[2] += product(query0, key2);
-      let key3 = subgroupBroadcast(key, 3u);
+      let key3 = subgroupBroadcast(key_0, 3u);
       score0_0[3] += product(query0, key3);
-      let key4 = subgroupBroadcast(key, 4u);
+      let key4 = subgroupBroadcast(key_0, 4u);
       score0_4[0] += product(query0, key4);
-      let key5 = subgroupBroadcast(key, 5u);
+      let key5 = subgroupBroadcast(key_0, 5u);
       score0_4[1] += product(query0, key5);
-      let key6 = subgroupBroadcast(key, 6u);
+      let key6 = subgroupBroadcast(key_0, 6u);
       score0_4[2] += product(query0, key6);
-      let key7 = subgroupBroadcast(key, 7u);
+      let key7 = subgroupBroadcast(key_0, 7u);
       score0_4[3] += product(query0, key7);
     }
     score0_0 = finishScore(score0_0, b, h0, i0, j + 0u, keys.y, position0);
@@ -148,23 +150,23 @@ fn main(
     score0_4 = weightsOf(score0_4, max0);
     rowSum[0] = rowSum[0] * shrink0 + dot(score0_0 + score0_4, vec4f(1.0));
     for (var d = 0u; d < length; d++) {
-      let value = vec4f(v[at + d]);
+      let value_0 = vec4f(v[at0 + d]);
       var total0 = total[0][d] * shrink0;
-      let value0 = subgroupBroadcast(value, 0u);
+      let value0 = subgroupBroadcast(value_0, 0u);
       total0 += score0_0[0] * value0;
-      let value1 = subgroupBroadcast(value, 1u);
+      let value1 = subgroupBroadcast(value_0, 1u);
       total0 += score0_0[1] * value1;
-      let value2 = subgroupBroadcast(value, 2u);
+      let value2 = subgroupBroadcast(value_0, 2u);
       total0 += score0_0[2] * value2;
-      let value3 = subgroupBroadcast(value, 3u);
+      let value3 = subgroupBroadcast(value_0, 3u);
       total0 += score0_0[3] * value3;
-      let value4 = subgroupBroadcast(value, 4u);
+      let value4 = subgroupBroadcast(value_0, 4u);
       total0 += score0_4[0] * value4;
-      let value5 = subgroupBroadcast(value, 5u);
+      let value5 = subgroupBroadcast(value_0, 5u);
       total0 += score0_4[1] * value5;
-      let value6 = subgroupBroadcast(value, 6u);
+      let value6 = subgroupBroadcast(value_0, 6u);
       total0 += score0_4[2] * value6;
-      let value7 = subgroupBroadcast(value, 7u);
+      let value7 = subgroupBroadcast(value_0, 7u);
       total0 += score0_4[3] * value7;
       total[0][d] = total0;
     }
