@@ -1,6 +1,7 @@
 import { argmaxRow } from './argmax-row.ts';
 import { attentionBroadcast } from './attention-broadcast.ts';
 import { attentionQuery } from './attention-query.ts';
+import { attentionTiled } from './attention-tiled.ts';
 import { adaptiveAvgPool2dWindow, avgPool2dWindow } from './avg-pool-2d.ts';
 import { cacheAppendRows } from './cache-append-rows.ts';
 import { castCopy } from './cast-copy.ts';
@@ -39,6 +40,7 @@ export const KERNELS: readonly Kernel[] = [
   argmaxRow,
   attentionBroadcast,
   attentionQuery,
+  attentionTiled,
   avgPool2dWindow,
   cacheAppendRows,
   castCopy,
