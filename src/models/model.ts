@@ -1,9 +1,17 @@
 import type { FloatDType } from '../core/dtype.ts';
 import type { Tensor } from '../graph/tensor.ts';
-import type { DecoderPass } from './llama/decoder.ts';
 import type { Parameters } from './parameters.ts';
 
-export type { DecoderPass };
+/** What a decoder pass needs besides its embeddings. */
+export interface DecoderPass {
+  /** Rotary position of each row, [B, S] u32. */
+  readonly positions: Tensor;
+  /** Tokens already in the cache, [B] u32. */
+  readonly past: Tensor;
+  /** Tokens the cache can hold. */
+  readonly capacity: number;
+  readonly kvCacheDType: FloatDType;
+}
 
 /** What a text decoder is, in the numbers that loading, caching and sampling need. */
 export interface TextInfo {

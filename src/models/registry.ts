@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../core/errors.ts';
 import { type ConfigReader, readConfig } from './config-reader.ts';
+import { gemmaModel } from './gemma/model.ts';
 import { llamaModel } from './llama/model.ts';
 import { llavaModel } from './llava/model.ts';
 import type { Model } from './model.ts';
@@ -7,6 +8,7 @@ import { qwen2Model } from './qwen2/model.ts';
 
 /** `model_type` of config.json → the family that reads it. */
 const MODELS: ReadonlyMap<string, (json: ConfigReader) => Model> = new Map([
+  ['gemma', gemmaModel],
   ['llama', llamaModel],
   ['llava', llavaModel],
   ['qwen2', qwen2Model],

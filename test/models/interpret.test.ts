@@ -20,7 +20,7 @@ function stageValues(graph: Graph, named: ReadonlyMap<string, Float64Array>, sta
   return Float64Array.from(parts);
 }
 
-describe.each(['llava15', 'llava_linear', 'llama3_text', 'qwen2_text'])('%s in f64', (name) => {
+describe.each(['llava15', 'llava_linear', 'llama3_text', 'qwen2_text', 'gemma_text'])('%s in f64', (name) => {
   test('every recorded intermediate', async () => {
     const { model, reference, weights, root, close } = await openGolden(name);
     let compared = 0;

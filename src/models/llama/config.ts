@@ -32,8 +32,12 @@ export interface DecoderDefaults {
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
   readonly numAttentionHeads: number;
+  /** Where absent: hiddenSize / numAttentionHeads. */
+  readonly headDim?: number;
   readonly maxPositionEmbeddings: number;
   readonly rmsNormEps: number;
+  readonly hiddenAct: Activation;
+  readonly tieWordEmbeddings: boolean;
 }
 
 /** https://huggingface.co/docs/transformers/model_doc/llama#transformers.LlamaConfig (LLaVA 1.5's text_config relies on them). */
@@ -45,6 +49,8 @@ const LLAMA_DEFAULTS: DecoderDefaults = {
   numAttentionHeads: 32,
   maxPositionEmbeddings: 2048,
   rmsNormEps: 1e-6,
+  hiddenAct: 'silu',
+  tieWordEmbeddings: false,
 };
 
 export function parseLlamaConfig(json: ConfigReader): LlamaConfig {
@@ -73,12 +79,13 @@ export function parseDecoderFields(
       `${json.where}: num_attention_heads ${numAttentionHeads} is not a multiple of num_key_value_heads ${numKeyValueHeads}; expected whole groups.`,
     );
   }
-  if (!json.has('head_dim') && hiddenSize % numAttentionHeads !== 0) {
+  const hasHeadDim = json.has('head_dim') || defaults.headDim !== undefined;
+  if (!hasHeadDim && hiddenSize % numAttentionHeads !== 0) {
     throw new ConfigError(
       `${json.where}: hidden_size ${hiddenSize} is not a multiple of num_attention_heads ${numAttentionHeads} and there is no head_dim; expected one of the two.`,
     );
   }
-  const headDim = json.count('head_dim', hiddenSize / numAttentionHeads);
+  const headDim = json.count('head_dim', defaults.headDim ?? hiddenSize / numAttentionHeads);
   return {
     vocabSize: json.count('vocab_size', defaults.vocabSize),
     hiddenSize,
@@ -87,10 +94,10 @@ export function parseDecoderFields(
     numAttentionHeads,
     numKeyValueHeads,
     headDim,
-    hiddenAct: json.choice('hidden_act', ACTIVATIONS, 'silu'),
+    hiddenAct: json.choice('hidden_act', ACTIVATIONS, defaults.hiddenAct),
     maxPositionEmbeddings,
     rmsNormEps: json.number('rms_norm_eps', defaults.rmsNormEps),
-    tieWordEmbeddings: json.boolean('tie_word_embeddings', false),
+    tieWordEmbeddings: json.boolean('tie_word_embeddings', defaults.tieWordEmbeddings),
     rope: parseRopeParameters(json, headDim),
   };
 }

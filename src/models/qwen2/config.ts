@@ -10,6 +10,8 @@ const QWEN2_DEFAULTS: DecoderDefaults = {
   numAttentionHeads: 32,
   maxPositionEmbeddings: 32768,
   rmsNormEps: 1e-6,
+  hiddenAct: 'silu',
+  tieWordEmbeddings: false,
 };
 
 /** Qwen2 (arXiv 2407.10671) is Llama's decoder with biases on q, k and v, and a window in some layers if asked for. */

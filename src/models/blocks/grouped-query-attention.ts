@@ -1,0 +1,51 @@
+import { attention } from '../../graph/attention.ts';
+import { cacheAppend } from '../../graph/cache-append.ts';
+import { reshape } from '../../graph/movement.ts';
+import { rope } from '../../graph/rope.ts';
+import type { Tensor } from '../../graph/tensor.ts';
+import type { DecoderPass } from '../model.ts';
+import type { Parameters } from '../parameters.ts';
+import { biasedLinear } from './biased-linear.ts';
+import type { RopeTensors } from './rope-tensors.ts';
+
+export interface GroupedQueryAttentionConfig {
+  readonly hiddenSize: number;
+  readonly numAttentionHeads: number;
+  readonly numKeyValueHeads: number;
+  readonly headDim: number;
+  readonly qkvBias: boolean;
+  readonly outputBias: boolean;
+  /** Keys a query of each layer sees, counted back from itself; null sees all. */
+  readonly slidingWindows: readonly (number | null)[];
+}
+
+/**
+ * Causal attention over the KV cache with rotary positions, several query heads sharing a key and value head (Ainslie
+ * et al. 2023, arXiv 2305.13245). Weights `q_proj`, `k_proj`, `v_proj`, `o_proj`. x [B, S, C] → [B, S, C]
+ */
+export function groupedQueryAttention(
+  x: Tensor,
+  layer: number,
+  config: GroupedQueryAttentionConfig,
+  w: Parameters,
+  pass: DecoderPass,
+  tables: RopeTensors,
+): Tensor {
+  const { hiddenSize: C, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
+  const { graph } = x;
+  const [B = 1, S = 1] = x.shape;
+  const heads = (name: string, count: number): Tensor =>
+    reshape(biasedLinear(x, w, name, [count * D, C], config.qkvBias), [B, S, count, D]);
+  const q = rope(heads('q_proj', H), tables.cos, tables.sin, pass.positions); // [B, S, H, D]
+  const k = rope(heads('k_proj', K), tables.cos, tables.sin, pass.positions); // [B, S, K, D]
+  const v = heads('v_proj', K); // [B, S, K, D]
+
+  const cache = (name: string): Tensor =>
+    graph.state(`kv.${layer}.${name}`, [B, pass.capacity, K, D], pass.kvCacheDType);
+  const keys = cacheAppend(cache('key'), k, pass.past); // [B, T, K, D]
+  const values = cacheAppend(cache('value'), v, pass.past); // [B, T, K, D]
+
+  const slidingWindow = config.slidingWindows[layer] ?? null;
+  const y = attention(q, keys, values, { causal: true, past: pass.past, slidingWindow }); // [B, S, H, D]
+  return biasedLinear(reshape(y, [B, S, H * D]), w, 'o_proj', [C, H * D], config.outputBias);
+}
