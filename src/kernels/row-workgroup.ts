@@ -27,7 +27,9 @@ export function supportsRow(cols: number, workgroupSize: number, caps: Caps): tr
 
 /**
  * Software adapters run a workgroup's threads one vector after the other and pay for each barrier, so the smallest
- * wins there; a GPU wants a few columns per thread.
+ * wins there; a GPU wants a few columns per thread (a guess, not yet timed on one). Best of 15 runs with a workgroup of
+ * 8, 64 and 256, in ms: softmax 1024×1024 on lavapipe 5.8, 13, 29, on SwiftShader 35 to 97, 340, 1880; layer norm
+ * 197×768 on lavapipe 1.1, 2.4, 8.0, on SwiftShader 9 to 14, 57, 430.
  */
 export function rowEfficiency(cols: number, workgroupSize: number, caps: Caps): number {
   if (caps.kind === 'software') return workgroupSize / ROW_WORKGROUP_SIZES[0];
