@@ -296,7 +296,9 @@ _PC = (np.arange(GRID, dtype=np.float32) + .5) * PATCH
 
 
 def dense_targets(scene):
-    """Per patch: which kind covers it (NK = background), and whether an object's centre lies in it."""
+    """Per patch: which kind covers it (NK = background), whether an object's centre lies in it, and, where
+    something covers it, how many of that kind there are, the kind's place from left to right, and how
+    many kinds there are (each from 0; -100 where nothing is, or in a packed scene)."""
     lab = np.full((GRID, GRID), NK, np.int64)
     best = np.full((GRID, GRID), 1e9, np.float32)
     ctr = np.zeros((GRID, GRID), np.float32)
@@ -308,7 +310,13 @@ def dense_targets(scene):
         cy, cx = min(int(y / PATCH), GRID - 1), min(int(x / PATCH), GRID - 1)
         ctr[cy, cx] = 1
         lab[cy, cx] = kind
-    return lab.reshape(-1), ctr.reshape(-1)
+    order, n, _ = facts(scene)
+    tell = np.full((NK + 1, 3), -100, np.int64)
+    if len(order) <= 3:
+        for i, k in enumerate(order):
+            tell[k] = n[k] - 1, i, len(order) - 1
+    lab = lab.reshape(-1)
+    return dict(lab=lab, ctr=ctr.reshape(-1), tell=tell[lab], col=COLOUR_NAMES.index(scene["colour"]))
 
 
 # ---------------------------------------------------------------- language
@@ -443,10 +451,19 @@ def q_relation(scene, rng):
 
 # name -> (maker, weight in training)
 TASKS = dict(caption=(q_caption, 1.3), what=(q_what, 1.0), count=(q_count, 1.6),
-             exists=(q_exists, .5), colour=(q_colour, .15), relation=(q_relation, 1.6))
+             exists=(q_exists, .4), colour=(q_colour, .1), relation=(q_relation, 4.))
 _TN = list(TASKS)
 _TW = np.array([TASKS[t][1] for t in _TN])
 _TW = _TW / _TW.sum()
+
+
+def plan_training(rng):
+    """A scene to train on: of up to three, the first about which a left/right question has an answer."""
+    for _ in range(3):
+        scene = plan_scene(rng, "train")
+        if q_relation(scene, rng):
+            break
+    return scene
 
 
 def questions(scene, rng, k):

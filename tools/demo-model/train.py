@@ -48,6 +48,11 @@ FEATURE_LAYER = -2
 
 # ---------------------------------------------------------------- data workers
 
+def dense(scenes):
+    targets = [data.dense_targets(s) for s in scenes]
+    return {k: torch.from_numpy(np.stack([t[k] for t in targets])) for k in targets[0]}
+
+
 def _worker(q, seed, batch, n_q, packed, stop):
     rng = np.random.default_rng(seed)
     bank = data.Bank()
@@ -55,10 +60,7 @@ def _worker(q, seed, batch, n_q, packed, stop):
     while not stop.is_set():
         scenes = [data.plan_scene(rng, "packed" if rng.random() < packed else "train") for _ in range(batch)]
         px = np.stack([data.draw_scene(s, rng, bank) for s in scenes])
-        tg = [data.dense_targets(s) for s in scenes]
-        item = dict(px=torch.from_numpy(px), lab=torch.from_numpy(np.stack([t[0] for t in tg])),
-                    ctr=torch.from_numpy(np.stack([t[1] for t in tg])),
-                    col=torch.tensor([data.COLOUR_NAMES.index(s["colour"]) for s in scenes]))
+        item = dict(px=torch.from_numpy(px), **dense(scenes))
         if n_q:
             item["qa"] = [data.questions(s, rng, n_q) for s in scenes]
         q.put(item)
@@ -95,7 +97,8 @@ def encode(vision, px):
 
 
 class Heads(nn.Module):
-    """Training-only heads on the patch features: kind, object centre, background colour."""
+    """Training-only heads on the patch features: what `data.dense_targets` gives, so that the encoder
+    works out kinds, counts and order and the decoder need only look them up."""
 
     def __init__(self, d=VISION["hidden_size"]):
         super().__init__()
@@ -103,6 +106,7 @@ class Heads(nn.Module):
         self.kind = nn.Linear(d, data.NK + 1)
         self.ctr = nn.Linear(d, 1)
         self.col = nn.Linear(d, len(data.COLOUR_NAMES))
+        self.tell = nn.Linear(d, 10)
 
     def forward(self, h, b):
         h = self.norm(h[:, 1:])
@@ -112,18 +116,24 @@ class Heads(nn.Module):
         l_kind = F.cross_entropy(kind.float().flatten(0, 1), b["lab"].flatten(), weight=w)
         l_ctr = F.binary_cross_entropy_with_logits(ctr.float(), b["ctr"], pos_weight=torch.tensor(4.))
         l_col = F.cross_entropy(col.float(), b["col"])
+        here = b["tell"][..., 0] >= 0
+        tell, want = self.tell(h[here]).split([4, 3, 3], -1), b["tell"][here]
+        l_tell = sum(F.cross_entropy(t.float(), want[:, i]) for i, t in enumerate(tell)) if len(want) else 0.
         with torch.no_grad():
             fg = b["lab"] < data.NK
             ok = (kind.argmax(-1) == b["lab"])
             self.stat = dict(fg=ok[fg].float().mean().item(), bg=ok[~fg].float().mean().item(),
                              ctr=((ctr > 0) == (b["ctr"] > .5)).all(1).float().mean().item(),
                              col=(col.argmax(-1) == b["col"]).float().mean().item())
-        return l_kind + l_ctr + .3 * l_col
+            for i, n in enumerate(("count", "place", "kinds")):
+                self.stat[n] = (tell[i].argmax(-1) == want[:, i]).float().mean().item()
+        return l_kind + l_ctr + .3 * l_col + l_tell
 
 
 class Muon(torch.optim.Optimizer):
     """Muon for the matrices (momentum made orthogonal by a Newton-Schulz iteration, scaled to AdamW's
-    usual step size), AdamW for embeddings, vectors and the training-only heads."""
+    usual step size), AdamW for embeddings, vectors and the training-only heads. Of `ranks` processes
+    that share weights and state, each updates every so-manieth parameter."""
 
     def __init__(self, modules, lr, wd, heads=None):
         mats, rest = [], list(heads.parameters()) if heads is not None else []
@@ -132,6 +142,10 @@ class Muon(torch.optim.Optimizer):
                 (rest if p.ndim != 2 or "embed" in n else mats).append(p)
         super().__init__([dict(params=mats, muon=True), dict(params=rest, muon=False)], dict(lr=lr, wd=wd))
         self.steps = 0
+        for p in mats + rest:
+            self.state[p]["m"] = torch.zeros_like(p).share_memory_()
+        for p in rest:
+            self.state[p]["v"] = torch.zeros_like(p).share_memory_()
 
     def state_dict(self):
         return dict(steps=self.steps, **super().state_dict())
@@ -139,24 +153,24 @@ class Muon(torch.optim.Optimizer):
     def load_state_dict(self, d):
         self.steps = d["steps"]
         super().load_state_dict({k: v for k, v in d.items() if k != "steps"})
+        for st in self.state.values():
+            for t in st.values():
+                t.share_memory_()
+
+    def mine(self, rank, ranks):
+        return [p for g in self.param_groups for p in g["params"][rank::ranks] if p.grad is not None]
 
     @torch.no_grad()
-    def step(self):
+    def step(self, lr, rank=0, ranks=1):
         self.steps += 1
         for g in self.param_groups:
-            ps = [p for p in g["params"] if p.grad is not None]
-            for p in ps:
-                st = self.state[p]
-                if not st:
-                    st["m"] = torch.zeros_like(p)
-                    if not g["muon"]:
-                        st["v"] = torch.zeros_like(p)
+            ps = [p for p in g["params"][rank::ranks] if p.grad is not None]
             if not g["muon"]:
                 b1, b2, n = .9, .98, self.steps
                 for p in ps:
                     m, v = self.state[p]["m"].lerp_(p.grad, 1 - b1), self.state[p]["v"]
                     v.mul_(b2).addcmul_(p.grad, p.grad, value=1 - b2)
-                    p.addcdiv_(m, (v / (1 - b2 ** n)).sqrt_().add_(1e-8), value=-g["lr"] / (1 - b1 ** n))
+                    p.addcdiv_(m, (v / (1 - b2 ** n)).sqrt_().add_(1e-8), value=-lr / (1 - b1 ** n))
                 continue
             shapes = {}
             for p in ps:
@@ -172,7 +186,7 @@ class Muon(torch.optim.Optimizer):
                     u = 3.4445 * u + (-4.7750 * aa + 2.0315 * aa @ aa) @ u
                 u = (u.transpose(1, 2) if flip else u).float()
                 for p, d in zip(group, u):
-                    p.mul_(1 - g["lr"] * g["wd"]).add_(d, alpha=-.2 * max(shape) ** .5 * g["lr"])
+                    p.mul_(1 - lr * g["wd"]).add_(d, alpha=-.2 * max(shape) ** .5 * lr)
 
 
 def rate(t, warm, hold=.3):
@@ -204,15 +218,13 @@ def train_vision(a):
         if t >= 1:
             break
         b = next(it)
-        for g in opt.param_groups:
-            g["lr"] = a.lr * rate(t, .04)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             h = encode(vision, pixels(b["px"]))
         loss = heads(h.float(), b)
         opt.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(vision.parameters(), 1.)
-        opt.step()
+        opt.step(a.lr * rate(t, .04))
         step += 1
         s = dict(loss=loss.item(), **heads.stat)
         run = s if run is None else {k: .95 * run[k] + .05 * s[k] for k in s}
@@ -310,13 +322,10 @@ def _text_worker(q, seed, batch, n_q, want_pixels, stop, packed):
     bank = data.Bank() if want_pixels else None
     tok = build_tokenizer()
     while not stop.is_set():
-        scenes = [data.plan_scene(rng, "train") for _ in range(batch)]
+        scenes = [data.plan_training(rng) for _ in range(batch)]
         item = pack(tok, [data.questions(s, rng, n_q) for s in scenes])
         scenes += [data.plan_packed(rng) for _ in range(packed)]    # pictures for the dense targets alone
-        tg = [data.dense_targets(s) for s in scenes]
-        item.update(lab=torch.from_numpy(np.stack([t[0] for t in tg])),
-                    ctr=torch.from_numpy(np.stack([t[1] for t in tg])),
-                    col=torch.tensor([data.COLOUR_NAMES.index(s["colour"]) for s in scenes]))
+        item.update(dense(scenes))
         if want_pixels:
             item["px"] = torch.from_numpy(np.stack([data.draw_scene(s, rng, bank) for s in scenes]))
         q.put(item)
@@ -441,14 +450,12 @@ def train_oracle(a):
         if t >= 1:
             break
         b = next(it)
-        for g in opt.param_groups:
-            g["lr"] = a.lr * rate(t, .04)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss, acc = answer_loss(text, oracle(text.model.embed_tokens.weight, b), b)
         opt.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(text.parameters(), 1.)
-        opt.step()
+        opt.step(a.lr * rate(t, .04))
         step += 1
         s = dict(loss=loss.item(), acc=acc)
         run = s if run is None else {k: .95 * run[k] + .05 * s[k] for k in s}
@@ -479,75 +486,111 @@ def clock(hm):
     return time.time() // 86400 * 86400 + h * 3600 + m * 60
 
 
+def align(proj, vision, text, oracle, it, minutes):
+    """Fit the projector to the stand-in features."""
+    opt = torch.optim.AdamW(proj.parameters(), lr=3e-3, weight_decay=0.)
+    t0, step = time.time(), 0
+    while time.time() - t0 < minutes * 60:
+        b = next(it)
+        with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
+            h = encode(vision, pixels(b["px"]))[:, 1:].float()
+            want = oracle(text.model.embed_tokens.weight, b).float()
+        for g in opt.param_groups:
+            g["lr"] = 3e-3 * rate((time.time() - t0) / (minutes * 60), .05)
+        loss = F.mse_loss(proj(h), want)
+        opt.zero_grad()
+        loss.backward()
+        opt.step()
+        step += 1
+        if step % 20 == 0:
+            print("align", step, f"{time.time()-t0:.0f}s", round(loss.item() / want.var().item(), 4), flush=True)
+
+
 def train_joint(a):
-    """Fit the projector to the stand-in features, then train everything on pictures and answers."""
+    """Everything together on pictures and answers, in `--ranks` processes of one thread each which share
+    the weights: on a busy machine that loses far less to waiting than threads within one process."""
     torch.manual_seed(2)
+    torch.set_num_threads(1)
     tok = build_tokenizer()
     vision, heads, text, oracle, proj = new_vision(), Heads(), new_text(tok), Oracle(tok), Projector()
+    parts = dict(vision=vision, heads=heads, text=text, proj=proj)
     path = OUT + "/joint.pt"
-    seen = 0
     if a.resume:
         ck = torch.load(path)
-        for k, m in dict(vision=vision, heads=heads, text=text, proj=proj).items():
-            m.load_state_dict(ck[k])
-        seen = ck["seen"]
+        for k, m in parts.items():
+            m.load_state_dict(ck[k], strict=k != "heads")
     else:
         ck = torch.load(OUT + "/vision.pt")
         vision.load_state_dict(ck["vision"])
-        heads.load_state_dict(ck["heads"])
+        heads.load_state_dict(ck["heads"], strict=False)
         ck = torch.load(OUT + "/text.pt")
         text.load_state_dict(ck["text"])
         oracle.load_state_dict(ck["oracle"])
-    it = text_batches(3000 + seen, a.batch, a.questions, True, a.packed)
-    if not a.resume:
-        opt = torch.optim.AdamW(proj.parameters(), lr=3e-3, weight_decay=0.)
-        t0, step = time.time(), 0
-        while time.time() - t0 < a.align * 60:
-            b = next(it)
-            with torch.no_grad(), torch.autocast("cpu", dtype=torch.bfloat16):
-                h = encode(vision, pixels(b["px"]))[:, 1:].float()
-                want = oracle(text.model.embed_tokens.weight, b).float()
-            for g in opt.param_groups:
-                g["lr"] = 3e-3 * rate((time.time() - t0) / (a.align * 60), .05)
-            loss = F.mse_loss(proj(h), want)
-            opt.zero_grad()
-            loss.backward()
-            opt.step()
-            step += 1
-            if step % 20 == 0:
-                print("align", step, f"{time.time()-t0:.0f}s", round(loss.item() / want.var().item(), 4), flush=True)
-    parts = dict(vision=vision, heads=heads, text=text, proj=proj)
+    for m in parts.values():
+        m.share_memory()
     opt = Muon([vision, text, proj], a.lr, .05, heads)
-    if a.resume and "opt" in ck:
+    go_on = a.resume and "opt" in ck and not a.fresh
+    if go_on:
         opt.load_state_dict(ck["opt"])
-    begin = ck["begin"] if a.resume and a.end and "begin" in ck else time.time()   # go on with the same decay
+    begin = ck["begin"] if go_on and a.end else time.time()   # go on with the same decay
     end = clock(a.end) if a.end else begin + 60 * a.minutes
-    spent = ck.get("spent", 0.) if a.resume else 0.
-    t0 = last = now = time.time()
-    step, run = 0, None
-    while now < end:
-        b = next(it)
-        for g in opt.param_groups:
-            g["lr"] = a.lr * rate((now - begin) / (end - begin), .02, a.hold)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            h = encode(vision, pixels(b["px"]))
-            loss, acc = answer_loss(text, proj(h[:a.batch, 1:]), b)
-        side = heads(h.float(), b)
-        opt.zero_grad(set_to_none=True)
-        (loss + a.side * side).backward()
-        nn.utils.clip_grad_norm_([p for m in parts.values() for p in m.parameters()], 1.)
-        opt.step()
-        step += 1
-        seen += a.batch
-        s = dict(loss=loss.item(), acc=acc, **heads.stat)
-        run = s if run is None else {k: .97 * run[k] + .03 * s[k] for k in s}
-        now = time.time()
-        if step % 25 == 0:
-            print(step, seen, f"{now-t0:.0f}s", f"lr {g['lr']:.2e}", {k: round(v, 4) for k, v in run.items()}, flush=True)
-        if now - last > 100 or now >= end:
-            save(path, **parts, opt=opt, seen=seen, begin=begin, spent=spent + now - t0)
-            last = now
-    print("joint done", step, seen, f"minutes in all {(spent + now - t0) / 60:.1f}")
+    spent, seen = (ck.get("spent", 0.), ck["seen"]) if a.resume else (0., 0)
+    every = [p for m in parts.values() for p in m.parameters()]
+    grads = [[torch.zeros_like(p).share_memory_() for p in every] for _ in range(a.ranks)]
+    now_lr = torch.zeros(1).share_memory_()
+    ctx = mp.get_context("fork")
+    barrier = ctx.Barrier(a.ranks)
+
+    def work(rank):
+        nonlocal seen
+        torch.set_num_threads(1)
+        it = text_batches([3000, seen, rank], a.batch // a.ranks, a.questions, True, a.packed)
+        if not a.resume and rank == 0:
+            align(proj, vision, text, oracle, it, a.align)
+        barrier.wait()
+        t0 = last = now = time.time()
+        step, run = 0, None
+        while now_lr >= 0:
+            b = next(it)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                h = encode(vision, pixels(b["px"]))
+                loss, acc = answer_loss(text, proj(h[:a.batch // a.ranks, 1:]), b)
+            side = heads(h.float(), b)
+            opt.zero_grad(set_to_none=True)
+            (loss + a.side * side).backward()
+            for g, p in zip(grads[rank], every):
+                if p.grad is not None:
+                    g.copy_(p.grad)
+            barrier.wait()
+            own = set(map(id, opt.mine(rank, a.ranks)))
+            for i, p in enumerate(every):
+                if id(p) in own:
+                    p.grad = sum(g[i] for g in grads) / a.ranks
+            opt.step(now_lr.item(), rank, a.ranks)
+            barrier.wait()
+            step += 1
+            seen += a.batch
+            if rank:
+                barrier.wait()
+                continue
+            now = time.time()
+            now_lr.fill_(a.lr * rate((now - begin) / (end - begin), .02, a.hold) if now < end else -1.)
+            barrier.wait()
+            s = dict(loss=loss.item(), acc=acc, **heads.stat)
+            run = s if run is None else {k: .97 * run[k] + .03 * s[k] for k in s}
+            if step % 25 == 0:
+                print(step, seen, f"{now-t0:.0f}s", f"lr {now_lr.item():.2e}", {k: round(v, 4) for k, v in run.items()}, flush=True)
+            if now - last > 100 or now >= end:
+                save(path, **parts, opt=opt, seen=seen, begin=begin, spent=spent + now - t0)
+                last = now
+        if rank == 0:
+            print("joint done", step, seen, f"minutes in all {(spent + now - t0) / 60:.1f}")
+
+    ranks = [ctx.Process(target=work, args=(r,)) for r in range(a.ranks)]
+    for p in ranks:
+        p.start()
+    for p in ranks:
+        p.join()
 
 
 # ---------------------------------------------------------------- export
@@ -621,10 +664,12 @@ if __name__ == "__main__":
     p.add_argument("--questions", type=int, default=6, help="oracle, joint: questions a scene")
     p.add_argument("--align", type=float, default=1., help="joint: minutes of fitting the projector first")
     p.add_argument("--resume", action="store_true", help="joint: go on from its checkpoint")
+    p.add_argument("--ranks", type=int, default=2, help="joint: processes")
+    p.add_argument("--fresh", action="store_true", help="joint: with --resume, take the weights only")
     p.add_argument("--end", help="joint: end at this time of day (HH:MM, UTC) instead of after --minutes")
     p.add_argument("--hold", type=float, default=.25, help="joint: share of the time at the full rate")
     p.add_argument("--side", type=float, default=.3, help="joint: weight of the dense targets")
-    p.add_argument("--packed", type=int, default=8, help="joint: packed pictures added to each batch for the dense targets")
+    p.add_argument("--packed", type=int, default=0, help="joint: packed pictures added to each batch for the dense targets")
     a = p.parse_args()
     torch.set_num_threads(int(os.environ.get("THREADS", "2")))
     os.makedirs(OUT, exist_ok=True)
