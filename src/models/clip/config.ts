@@ -1,5 +1,6 @@
 import { ConfigError } from '../../core/errors.ts';
-import { ACTIVATIONS, type Activation } from '../../ops/activation.ts';
+import type { Activation } from '../../ops/activation.ts';
+import { readActivation } from '../activation-name.ts';
 import type { ConfigReader } from '../config-reader.ts';
 
 /** CLIP's vision transformer, by the checkpoint's own field names. */
@@ -28,7 +29,7 @@ export function parseClipVisionConfig(json: ConfigReader): ClipVisionConfig {
     numChannels: json.count('num_channels', 3),
     imageSize: json.count('image_size', 224),
     patchSize: json.count('patch_size', 32),
-    hiddenAct: json.choice('hidden_act', ACTIVATIONS, 'quick_gelu'),
+    hiddenAct: readActivation(json, 'hidden_act', 'quick_gelu'),
     layerNormEps: json.number('layer_norm_eps', 1e-5),
   };
   if (config.hiddenSize % config.numAttentionHeads !== 0) {

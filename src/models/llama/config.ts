@@ -1,5 +1,6 @@
 import { ConfigError } from '../../core/errors.ts';
-import { ACTIVATIONS, type Activation } from '../../ops/activation.ts';
+import type { Activation } from '../../ops/activation.ts';
+import { readActivation } from '../activation-name.ts';
 import { parseRopeParameters, type RopeParameters } from '../blocks/rope-parameters.ts';
 import type { ConfigReader } from '../config-reader.ts';
 
@@ -94,7 +95,7 @@ export function parseDecoderFields(
     numAttentionHeads,
     numKeyValueHeads,
     headDim,
-    hiddenAct: json.choice('hidden_act', ACTIVATIONS, defaults.hiddenAct),
+    hiddenAct: readActivation(json, 'hidden_act', defaults.hiddenAct),
     maxPositionEmbeddings,
     rmsNormEps: json.number('rms_norm_eps', defaults.rmsNormEps),
     tieWordEmbeddings: json.boolean('tie_word_embeddings', defaults.tieWordEmbeddings),

@@ -1,5 +1,6 @@
 import { ConfigError, UnsupportedError } from '../../core/errors.ts';
-import { ACTIVATIONS, type Activation } from '../../ops/activation.ts';
+import type { Activation } from '../../ops/activation.ts';
+import { readActivation } from '../activation-name.ts';
 import { type ClipVisionConfig, numPatches, parseClipVisionConfig } from '../clip/config.ts';
 import type { ConfigReader } from '../config-reader.ts';
 import { type LlamaConfig, parseLlamaConfig } from '../llama/config.ts';
@@ -32,7 +33,7 @@ export function parseLlavaConfig(json: ConfigReader): LlavaConfig {
       json.choice('mm_projector_type', ['linear', 'mlp2x_gelu'], 'mlp2x_gelu') === 'linear'
         ? 'linear'
         : 'mlp',
-    projectorHiddenAct: json.choice('projector_hidden_act', ACTIVATIONS, 'gelu'),
+    projectorHiddenAct: readActivation(json, 'projector_hidden_act', 'gelu'),
     projectorBias: json.boolean('multimodal_projector_bias', true),
     visionFeatureLayers: json
       .integers('vision_feature_layer', [-2])

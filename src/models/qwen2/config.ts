@@ -1,3 +1,4 @@
+import { ConfigError } from '../../core/errors.ts';
 import type { ConfigReader } from '../config-reader.ts';
 import { type DecoderDefaults, type LlamaConfig, parseDecoderFields } from '../llama/config.ts';
 
@@ -17,15 +18,27 @@ const QWEN2_DEFAULTS: DecoderDefaults = {
 /** Qwen2 (arXiv 2407.10671) is Llama's decoder with biases on q, k and v, and a window in some layers if asked for. */
 export function parseQwen2Config(json: ConfigReader): LlamaConfig {
   const fields = parseDecoderFields(json, QWEN2_DEFAULTS);
-  const window = json.boolean('use_sliding_window', false) ? json.count('sliding_window', 4096) : null;
-  const firstWindowed = json.integer('max_window_layers', 28);
   return {
     ...fields,
     qkvBias: true,
     outputBias: false,
     mlpBias: false,
-    slidingWindows: Array.from({ length: fields.numHiddenLayers }, (_, layer) =>
-      layer >= firstWindowed ? window : null,
-    ),
+    slidingWindows: layerWindows(json, fields.numHiddenLayers),
   };
+}
+
+/** `layer_types` says which layers slide; files older than that field slide from `max_window_layers` on. */
+function layerWindows(json: ConfigReader, numHiddenLayers: number): readonly (number | null)[] {
+  const window = json.boolean('use_sliding_window', false) ? json.count('sliding_window', 4096) : null;
+  const firstWindowed = json.integer('max_window_layers', 28);
+  const layerTypes = json.has('layer_types') ? json.strings('layer_types') : undefined;
+  if (layerTypes && layerTypes.length !== numHiddenLayers) {
+    throw new ConfigError(
+      `${json.where}: "layer_types" names ${layerTypes.length} layers; expected ${numHiddenLayers}, as num_hidden_layers says.`,
+    );
+  }
+  return Array.from({ length: numHiddenLayers }, (_, layer) => {
+    const slides = layerTypes ? layerTypes[layer] === 'sliding_attention' : layer >= firstWindowed;
+    return slides ? window : null;
+  });
 }
