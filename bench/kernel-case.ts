@@ -1,0 +1,99 @@
+import { compile } from '../src/compile/compile.ts';
+import type { Plan } from '../src/compile/plan.ts';
+import { rooflineMs } from '../src/compile/roofline.ts';
+import type { FloatDType } from '../src/core/dtype.ts';
+import { elementCount, type Shape } from '../src/core/shape.ts';
+import { Graph } from '../src/graph/graph.ts';
+import type { Tensor } from '../src/graph/tensor.ts';
+import { createSession } from '../src/runtime/session.ts';
+import { createStateStore } from '../src/runtime/state-store.ts';
+import { createWeightStore } from '../src/runtime/weight-store.ts';
+import { bytesSource } from '../src/weights/byte-source.ts';
+import { readSafetensorsIndex } from '../src/weights/safetensors.ts';
+import { encodeSafetensors } from '../src/weights/write-safetensors.ts';
+import type { BenchCase } from './bench-case.ts';
+
+/** An operand with values from `operandValues`; it lies on the GPU, so that a run uploads nothing. */
+export type Operand = (name: string, shape: Shape, dtype?: FloatDType) => Tensor;
+
+export interface KernelCaseOptions {
+  readonly op: string;
+  readonly shape: string;
+  readonly dtype: FloatDType;
+  /** Adds the op once; `graph` is for what is no operand. */
+  readonly build: (operand: Operand, graph: Graph) => Tensor;
+}
+
+/** A run does the op so often that its submit counts little, by the estimate of the roofline. */
+const LEAST_RUN_MS = 4;
+const MOST_COPIES = 32;
+
+/** One op, `y0`, `y1`, ... of the same operands in one graph. */
+export function kernelCase({ op, shape, dtype, build }: KernelCaseOptions): BenchCase {
+  const buildGraph = (copies: number): { graph: Graph; operands: Map<string, Shape> } => {
+    const graph = new Graph();
+    const operands = new Map<string, Shape>();
+    for (let copy = 0; copy < copies; copy++) {
+      const operand: Operand = (name, operandShape, operandDType = 'f32') => {
+        operands.set(name, operandShape);
+        return graph.weight(name, operandShape, operandDType);
+      };
+      graph.output(`y${copy}`, build(operand, graph));
+    }
+    return { graph, operands };
+  };
+  return {
+    op,
+    shape,
+    dtype,
+    async open(device) {
+      const once = compile(buildGraph(1).graph, device.caps);
+      const copies = copiesFor(once, device.caps.kind);
+      const { graph, operands } = buildGraph(copies);
+      const weights = createWeightStore(device, await operandIndex(operands));
+      const states = createStateStore(device);
+      try {
+        const plan = compile(graph, device.caps);
+        const session = await createSession(device, plan, { weights, states, label: op });
+        const dispose = (): void => [session, weights, states].forEach((part) => void part.dispose());
+        return { session, inputs: {}, copies, dispose };
+      } catch (error) {
+        weights.dispose();
+        states.dispose();
+        throw error;
+      }
+    },
+  };
+}
+
+function copiesFor({ dispatches }: Plan, kind: Parameters<typeof rooflineMs>[1]): number {
+  const ms = dispatches.reduce((sum, { cost }) => sum + rooflineMs(cost, kind), 0);
+  return Math.min(MOST_COPIES, Math.max(1, Math.ceil(LEAST_RUN_MS / ms)));
+}
+
+/** Values in [-1, 1), the same on every machine; they differ by name. */
+export function operandValues(name: string, shape: Shape): Float32Array<ArrayBuffer> {
+  const values = new Float32Array(elementCount(shape));
+  let word = [...name].reduce((hash, letter) => Math.imul(hash ^ letter.charCodeAt(0), 16777619), 2166136261);
+  for (let i = 0; i < values.length; i++) {
+    // Numerical Recipes, 3rd ed., section 7.1.3: a linear congruential generator; the low bits are poor.
+    word = Math.imul(word, 1664525) + 1013904223;
+    values[i] = (word >> 8) / 2 ** 23;
+  }
+  return values;
+}
+
+const operandIndex = (operands: ReadonlyMap<string, Shape>) =>
+  readSafetensorsIndex(
+    bytesSource(
+      'operands',
+      encodeSafetensors(
+        [...operands].map(([name, shape]) => ({
+          name,
+          dtype: 'F32',
+          shape,
+          bytes: new Uint8Array(operandValues(name, shape).buffer),
+        })),
+      ),
+    ),
+  );

@@ -1,0 +1,105 @@
+import { formatTable } from '../src/cli/table.ts';
+import { type BoundBy, boundOf } from './bound.ts';
+import type { Environment } from './environment.ts';
+import type { Bandwidth, Limits } from './limits.ts';
+import type { Measured } from './measure-case.ts';
+import { formatNumber, formatPercent } from './statistics.ts';
+
+/** What `--json` writes. */
+export interface BenchReport extends Environment {
+  readonly limits: Limits;
+  readonly rows: readonly BenchRow[];
+}
+
+export interface BenchRow {
+  readonly op: string;
+  readonly shape: string;
+  readonly dtype: string;
+  /** Median wall time, submit included. */
+  readonly ms: number;
+  readonly p10: number;
+  readonly p90: number;
+  readonly samples: number;
+  /** GPU time by timestamps; null without timestamp-query. */
+  readonly kernelMs: number | null;
+  /** What the op has to compute and to move at least, over `ms`. */
+  readonly gflops: number;
+  readonly gbps: number;
+  /** Least time by the measured limits over `ms`. */
+  readonly fraction: number;
+  readonly boundBy: BoundBy;
+  readonly kernel: string;
+}
+
+export function rowOf(measured: Measured, limits: Limits): BenchRow {
+  const { benchCase, wall, samples, kernelMs, dispatches } = measured;
+  const costs = dispatches.map(({ cost }) => cost);
+  const flops = costs.reduce((sum, cost) => sum + cost.flops, 0);
+  const bytes = costs.reduce((sum, cost) => sum + cost.bytesRead + cost.bytesWritten, 0);
+  const bound = boundOf(costs, limits);
+  const kernels = new Set(dispatches.map(({ kernel }) => kernel));
+  return {
+    op: benchCase.op,
+    shape: benchCase.shape,
+    dtype: benchCase.dtype,
+    ms: wall.median,
+    p10: wall.p10,
+    p90: wall.p90,
+    samples,
+    kernelMs,
+    gflops: flops / (wall.median * 1e6),
+    gbps: bytes / (wall.median * 1e6),
+    fraction: bound.ms / wall.median,
+    boundBy: bound.by,
+    kernel: kernels.size === 1 ? [...kernels].join() : `${dispatches.length} dispatches`,
+  };
+}
+
+const HEADER = 'op,shape,dtype,ms,p10,p90,kernel ms,GFLOP/s,GB/s,of limit,,kernel'.split(',');
+
+export function formatRows(rows: readonly BenchRow[]): string[] {
+  const cells = rows.map((row) => [
+    row.op,
+    row.shape,
+    row.dtype,
+    ...[row.ms, row.p10, row.p90].map(formatNumber),
+    row.kernelMs === null ? '' : formatNumber(row.kernelMs),
+    formatNumber(row.gflops),
+    formatNumber(row.gbps),
+    formatPercent(row.fraction),
+    row.boundBy,
+    row.kernel,
+  ]);
+  const numbers = Array.from({ length: 7 }, () => 'right' as const);
+  return formatTable([HEADER, ...cells], ['left', 'left', 'left', ...numbers, 'left', 'left']);
+}
+
+export function formatHeading({ adapter, driver, node, commit, loadAverage }: Environment): string[] {
+  return formatTable([
+    ['adapter', adapter],
+    ['driver', driver],
+    ['node', node],
+    ['commit', commit],
+    ['load average', loadAverage.map((load) => load.toFixed(2)).join(' ')],
+  ]);
+}
+
+export function formatLimits(limits: Limits): string[] {
+  const { f32, f16 } = limits.fmaGflops;
+  const speeds = (bandwidths: readonly Bandwidth[]): string =>
+    bandwidths
+      .map(({ byteLength, gbps }) => `${formatNumber(gbps)} (${formatNumber(byteLength / 2 ** 20)} MiB)`)
+      .join(', ');
+  return formatTable([
+    ['FMA, GFLOP/s', `${formatNumber(f32)} f32, ${f16 === null ? 'no f16' : `${formatNumber(f16)} f16`}`],
+    ['kernel read, GB/s', speeds(limits.read)],
+    ['kernel copy, GB/s', speeds(limits.copy)],
+    ['buffer copy, GB/s', speeds(limits.bufferCopy)],
+    ['empty dispatch', `${formatNumber(limits.dispatchUs)} µs`],
+    ['submit and 4 bytes back', `${formatNumber(limits.submitReadbackUs)} µs`],
+  ]);
+}
+
+/** The rows that beat what was measured as the limit: then the limit is wrong, not the row fast. */
+export const beyondLimit = (rows: readonly BenchRow[]): readonly BenchRow[] =>
+  rows.filter(({ fraction }) => fraction > 1);
