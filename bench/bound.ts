@@ -1,5 +1,6 @@
 import type { Cost } from '../src/kernels/kernel.ts';
-import type { Bandwidth, Limits } from './limits.ts';
+import type { Bandwidth } from './bandwidth.ts';
+import type { Limits } from './limits.ts';
 
 /** What holds a row back at best: multiply-adds, or bytes. */
 export type BoundBy = 'fma' | 'memory';

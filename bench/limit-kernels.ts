@@ -39,8 +39,9 @@ export function fmaKernels(dtype: FloatDType): readonly FmaKernel[] {
       fn main(@builtin(global_invocation_id) id: vec3u) {
         let a = ${type}(${dtype}(params.a));
         let b = ${type}(${dtype}(params.b));
-        let start = ${dtype}(id.x & 63u) / 64;
-        ${names.map((name, i) => `var ${name} = ${type}(start + ${i});`)}
+        // No two lanes alike, or a compiler may compute one for all.
+        let start = ${lanes === 1 ? dtype : `vec4<${dtype}>(0, 0.25, 0.5, 0.75) + ${dtype}`}(id.x & 63u) / 64;
+        ${names.map((name, i) => `var ${name} = start + ${i};`)}
         for (var i = 0u; i < params.iterations; i++) {
           ${Array.from({ length: UNROLL }, () => names.map(step)).flat()}
         }

@@ -1,7 +1,8 @@
 import { formatTable } from '../src/cli/table.ts';
+import type { Bandwidth } from './bandwidth.ts';
 import { type BoundBy, boundOf } from './bound.ts';
 import type { Environment } from './environment.ts';
-import type { Bandwidth, Limits } from './limits.ts';
+import type { Limits } from './limits.ts';
 import type { Measured } from './measure-case.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
 
