@@ -17,6 +17,15 @@ import { range, softwareWork } from './product-work.ts';
 /** Columns of y that a workgroup sums side by side, so that each load of x serves all of them. */
 const COLUMNS = 4;
 
+/** What barriers cost a CPU beyond one SIMD vector of lanes, as measured. */
+const LARGE_WORKGROUP = 4;
+/**
+ * What they cost one row, for which `linear_columns` needs none. Its best of 7 runs against the subgroup variant's, ms:
+ * lavapipe 2048×2048 2.6 to 3.2, 2048×8192 10.2 to 11.0, 576×1536 0.32 to 0.38, 576×49152 25 to 31; SwiftShader 22 to
+ * 26, 95 to 122, 2.6 to 4.2, 77 to 142.
+ */
+const ONE_ROW = 1.3;
+
 /**
  * linear for a few rows, which is decoding: every weight is read once, so memory decides.
  *
@@ -90,8 +99,7 @@ function matvec(name: string, sum: Sum): Kernel {
       if (kind !== 'software') return (tiles * COLUMNS * rows) / (n * m) + workgroupSize / k;
       const steps = Math.ceil(k / 4 / workgroupSize);
       const laneLoads = COLUMNS + rows;
-      // What barriers cost beyond one SIMD vector of lanes, as measured.
-      const switching = workgroupSize > 8 ? 4 : 1;
+      const switching = workgroupSize > 8 ? LARGE_WORKGROUP : m === 1 ? ONE_ROW : 1;
       const tiling = {
         tiles,
         steps,
