@@ -2,19 +2,10 @@ import { addLayerNorm, type LayerNormAttrs, layerNorm } from '../ops/norm.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { workgroupSum } from '../wgsl/reduce.ts';
 import { type WgslSource, wgsl } from '../wgsl/wgsl.ts';
-import { defineKernel, type KernelShape, type OpCall, spreadWorkgroups } from './kernel.ts';
-import {
-  firstRead,
-  laterRead,
-  ROW_WORKGROUP_SIZES,
-  rowCost,
-  rowEfficiency,
-  rowSizes,
-  supportsRow,
-} from './row-workgroup.ts';
+import { defineKernel, type KernelShape, type OpCall } from './kernel.ts';
+import { firstRead, laterRead, normOfRows, rowSizes } from './row-workgroup.ts';
 
 const params = { rows: 'u32', cols: 'u32', eps: 'f32' } as const;
-const tuning = { workgroupSize: ROW_WORKGROUP_SIZES } as const;
 const prepare = ({ inputs, attrs }: OpCall<LayerNormAttrs>) => ({
   params: { ...rowSizes(inputs), eps: attrs.eps },
 });
@@ -28,14 +19,10 @@ export const layerNormRow = defineKernel({
   name: 'layer_norm_row',
   op: layerNorm,
   bindings: { x: 'read', weight: 'read', bias: 'read?', y: 'write' },
+  ...normOfRows,
   params,
-  tuning,
   prepare,
-  supports: (call, t, caps) => supportsRow(call.params.cols, t.workgroupSize, caps),
   wgsl: (shape, t) => layerNormText(shape, t.workgroupSize),
-  dispatch: (call) => spreadWorkgroups(call.params.rows),
-  cost: (call) => rowCost(call.params, call),
-  efficiency: (call, t, caps) => rowEfficiency(call.params.cols, t.workgroupSize, caps),
 });
 
 /** sum = x + residual and its layer norm: as `layerNormRow`, with the sum stored on the way. */
@@ -43,14 +30,10 @@ export const addLayerNormRow = defineKernel({
   name: 'add_layer_norm_row',
   op: addLayerNorm,
   bindings: { x: 'read', residual: 'read', weight: 'read', bias: 'read?', sum: 'write', y: 'write' },
+  ...normOfRows,
   params,
-  tuning,
   prepare,
-  supports: (call, t, caps) => supportsRow(call.params.cols, t.workgroupSize, caps),
   wgsl: (shape, t) => layerNormText(shape, t.workgroupSize),
-  dispatch: (call) => spreadWorkgroups(call.params.rows),
-  cost: (call) => rowCost(call.params, call),
-  efficiency: (call, t, caps) => rowEfficiency(call.params.cols, t.workgroupSize, caps),
 });
 
 const layerNormText = (shape: KernelShape, workgroupSize: number): WgslSource => wgsl`

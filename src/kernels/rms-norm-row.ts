@@ -2,19 +2,10 @@ import { addRmsNorm, type RmsNormAttrs, rmsNorm } from '../ops/norm.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { workgroupSum } from '../wgsl/reduce.ts';
 import { type WgslSource, wgsl } from '../wgsl/wgsl.ts';
-import { defineKernel, type KernelShape, type OpCall, spreadWorkgroups } from './kernel.ts';
-import {
-  firstRead,
-  laterRead,
-  ROW_WORKGROUP_SIZES,
-  rowCost,
-  rowEfficiency,
-  rowSizes,
-  supportsRow,
-} from './row-workgroup.ts';
+import { defineKernel, type KernelShape, type OpCall } from './kernel.ts';
+import { firstRead, laterRead, normOfRows, rowSizes } from './row-workgroup.ts';
 
 const params = { rows: 'u32', cols: 'u32', eps: 'f32', offset: 'f32' } as const;
-const tuning = { workgroupSize: ROW_WORKGROUP_SIZES } as const;
 const prepare = ({ inputs, attrs }: OpCall<RmsNormAttrs>) => ({
   params: { ...rowSizes(inputs), eps: attrs.eps, offset: attrs.offset },
 });
@@ -27,14 +18,10 @@ export const rmsNormRow = defineKernel({
   name: 'rms_norm_row',
   op: rmsNorm,
   bindings: { x: 'read', weight: 'read', y: 'write' },
+  ...normOfRows,
   params,
-  tuning,
   prepare,
-  supports: (call, t, caps) => supportsRow(call.params.cols, t.workgroupSize, caps),
   wgsl: (shape, t) => rmsNormText(shape, t.workgroupSize),
-  dispatch: (call) => spreadWorkgroups(call.params.rows),
-  cost: (call) => rowCost(call.params, call),
-  efficiency: (call, t, caps) => rowEfficiency(call.params.cols, t.workgroupSize, caps),
 });
 
 /** sum = x + residual and its RMS norm: as `rmsNormRow`, with the sum stored on the way. */
@@ -42,14 +29,10 @@ export const addRmsNormRow = defineKernel({
   name: 'add_rms_norm_row',
   op: addRmsNorm,
   bindings: { x: 'read', residual: 'read', weight: 'read', sum: 'write', y: 'write' },
+  ...normOfRows,
   params,
-  tuning,
   prepare,
-  supports: (call, t, caps) => supportsRow(call.params.cols, t.workgroupSize, caps),
   wgsl: (shape, t) => rmsNormText(shape, t.workgroupSize),
-  dispatch: (call) => spreadWorkgroups(call.params.rows),
-  cost: (call) => rowCost(call.params, call),
-  efficiency: (call, t, caps) => rowEfficiency(call.params.cols, t.workgroupSize, caps),
 });
 
 const rmsNormText = (shape: KernelShape, workgroupSize: number): WgslSource => wgsl`

@@ -2,7 +2,7 @@ import type { Caps } from '../core/caps.ts';
 import { DTYPE_BYTES } from '../core/dtype.ts';
 import { dim, elementCount } from '../core/shape.ts';
 import { type Named, required, type TensorType } from '../ops/op.ts';
-import type { Cost, KernelShape } from './kernel.ts';
+import { type Cost, type KernelShape, spreadWorkgroups } from './kernel.ts';
 
 /** What the layer norm and RMS norm kernels share: one workgroup per row, with or without a residual added first. */
 
@@ -46,7 +46,7 @@ export const firstRead = ({ dtypes }: KernelShape): readonly string[] =>
 /** WGSL of any later read of element `i`; threads read back only what they stored themselves. */
 export const laterRead = ({ dtypes }: KernelShape): string => (dtypes.residual ? 'f32(sum[i])' : 'f32(x[i])');
 
-export function rowCost({ rows, cols }: { rows: number; cols: number }, shape: KernelShape): Cost {
+function rowCost({ rows, cols }: { rows: number; cols: number }, shape: KernelShape): Cost {
   const bytesOf = (name: string): number =>
     name in shape.dtypes ? rows * cols * DTYPE_BYTES[shape.dtypes[name] ?? 'f32'] : 0;
   return {
@@ -55,3 +55,19 @@ export function rowCost({ rows, cols }: { rows: number; cols: number }, shape: K
     bytesWritten: bytesOf('y') + bytesOf('sum'),
   };
 }
+
+type RowCall = KernelShape & { readonly params: { readonly rows: number; readonly cols: number } };
+interface RowTuning {
+  readonly workgroupSize: number;
+}
+
+/** What every norm kernel tells the chooser, to be spread into its definition. */
+export const normOfRows = {
+  tuning: { workgroupSize: ROW_WORKGROUP_SIZES },
+  supports: ({ params }: RowCall, t: RowTuning, caps: Caps) =>
+    supportsRow(params.cols, t.workgroupSize, caps),
+  dispatch: ({ params }: RowCall) => spreadWorkgroups(params.rows),
+  cost: (call: RowCall) => rowCost(call.params, call),
+  efficiency: ({ params }: RowCall, t: RowTuning, caps: Caps) =>
+    rowEfficiency(params.cols, t.workgroupSize, caps),
+} as const;
