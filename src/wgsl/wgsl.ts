@@ -87,7 +87,7 @@ const indentation = (text: string): string => /(?:^|\n)([ \t]*)[^\n]*$/.exec(tex
 /** Removes the common indentation and the blank lines around. */
 export function dedent(text: string): string {
   const lines = text
-    .replace(/^[ \t]*\n/, '')
+    .replace(/^(?:[ \t]*\n)+/, '')
     .trimEnd()
     .split('\n');
   const indents = lines

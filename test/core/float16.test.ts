@@ -42,5 +42,5 @@ test('every bfloat16 survives the way to f32 and back, and rounding is to even',
 });
 
 test('halves round to even', () => {
-  expect([0.5, 1.5, 2.5, -0.5, -1.5, 2.4, 2.6].map(roundHalfToEven)).toEqual([0, 2, 2, -0, -2, 2, 3]);
+  expect([0.5, 1.5, 2.5, -0.5, -1.5, 2.4, 2.6].map(roundHalfToEven)).toEqual([0, 2, 2, 0, -2, 2, 3]);
 });

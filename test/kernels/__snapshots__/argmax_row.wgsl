@@ -34,7 +34,6 @@ fn workgroupArgmax(value: f32, index: u32, thread: u32) -> u32 {
   return result;
 }
 
-
 const WORKGROUP_SIZE = 32u;
 const LOWEST = -3.4028234e38;
 

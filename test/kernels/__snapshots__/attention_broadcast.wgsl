@@ -66,7 +66,6 @@ fn finishScore(raw: vec4f, b: u32, h: u32, i: u32, j: u32, end: u32, position: i
   return select(vec4f(HIDDEN), score, visible);
 }
 
-
 // Threads of a subgroup, which is a workgroup.
 const LANES = 8u;
 // Keys of a step, loaded by KEYS / LANES a thread.

@@ -100,7 +100,6 @@ fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32
   return select(f32(HIDDEN), score, visible);
 }
 
-
 const WORKGROUP_SIZE = 8u;
 const CHUNK = 256u;
 

@@ -64,7 +64,6 @@ fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32
   return select(f32(HIDDEN), score, visible);
 }
 
-
 const ROWS = 16u;
 const KEYS = 32u;
 const TEAM = 8u;

@@ -14,7 +14,6 @@ fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
   return id.y * count.x + id.x;
 }
 
-
 const WORKGROUP_SIZE = 64u;
 const LANES = 1u;
 

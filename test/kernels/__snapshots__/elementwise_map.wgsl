@@ -15,11 +15,9 @@ fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
   return id.y * count.x + id.x;
 }
 
-
 fn expression(x0: f32, x1: f32) -> f32 {
   return x0 * x1;
 }
-
 
 const WORKGROUP_SIZE = 64u;
 const LANES = 1u;
@@ -32,7 +30,6 @@ fn main(
 ) {
   let i = workgroupIndex(workgroupId, numWorkgroups) * WORKGROUP_SIZE + thread;
   if (i >= params.count / LANES) { return; }
-
 
   let value0 = f32(x0[i]);
   let value1 = f32(x1[i]);

@@ -18,7 +18,6 @@ fn tapWeights(t: f32) -> vec4f {
   return vec4f(0.0, 1.0 - t, t, 0.0);
 }
 
-
 const WORKGROUP_SIZE = 64u;
 const LANES = 1u;
 

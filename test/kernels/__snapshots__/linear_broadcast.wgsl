@@ -21,7 +21,6 @@ fn store(sum: vec4f, row: u32, column: u32) {
   y[at] = vec4<f32>(activated);
 }
 
-
 const LANES = 8u;
 const ROWS = 16u;
 

@@ -19,7 +19,6 @@ fn store(sum: f32, row: u32, column: u32) {
   y[at] = f32(activated);
 }
 
-
 const WORKGROUP_SIZE = 64u;
 const ROWS = 8u;
 const COLUMNS = 4u;

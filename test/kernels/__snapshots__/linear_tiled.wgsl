@@ -19,7 +19,6 @@ fn store(sum: f32, row: u32, column: u32) {
   y[at] = f32(activated);
 }
 
-
 const SIDE = 16u;
 const THREADS = SIDE * SIDE;
 const ROWS = 4u;

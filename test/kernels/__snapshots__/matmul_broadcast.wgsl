@@ -36,7 +36,6 @@ fn batchIndex(index: u32) -> vec3u {
   return vec3u(outer / params.size1, outer % params.size1, index % params.size2);
 }
 
-
 const LANES = 8u;
 const ROWS = 16u;
 

@@ -34,7 +34,6 @@ fn batchIndex(index: u32) -> vec3u {
   return vec3u(outer / params.size1, outer % params.size1, index % params.size2);
 }
 
-
 const SIDE = 16u;
 const THREADS = SIDE * SIDE;
 const ROWS = 4u;

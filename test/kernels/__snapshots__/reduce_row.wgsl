@@ -29,7 +29,6 @@ fn workgroupSum(value: f32, thread: u32) -> f32 {
   return result;
 }
 
-
 const WORKGROUP_SIZE = 32u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)

@@ -128,7 +128,6 @@ fn workgroupSum(value: f32, thread: u32) -> f32 {
   return result;
 }
 
-
 const WORKGROUP_SIZE = 256u;
 const LOWEST = -3.4028234e38;
 

@@ -46,7 +46,6 @@ fn workgroupSum(value: f32, thread: u32) -> f32 {
   return result;
 }
 
-
 const WORKGROUP_SIZE = 8u;
 // Finite, so that a wholly masked row gives exp(0) * 0 rather than NaN.
 const LOWEST = -3.4028234e38;
