@@ -21,7 +21,7 @@ export const modelOptions = {
   dtype: {
     kind: 'choice',
     choices: ['auto', 'f32', 'f16'],
-    help: 'storage of weights and KV cache; auto (the default) decides by adapter and checkpoint',
+    help: 'storage of weight matrices; auto (the default) decides by adapter and checkpoint',
   },
 } as const;
 

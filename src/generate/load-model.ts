@@ -26,7 +26,7 @@ export interface LoadOptions {
   readonly adapter?: string | undefined;
   /** A device to use instead of requesting one; it stays the caller's. */
   readonly device?: Device | undefined;
-  /** Storage of weights and KV cache; `auto` (the default) decides by adapter and checkpoint. */
+  /** Storage of weight matrices; `auto` (the default) decides by adapter and checkpoint. */
   readonly dtype?: DTypeChoice | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
