@@ -1,12 +1,11 @@
 import { compile } from '../compile/compile.ts';
-import type { Plan } from '../compile/plan.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
 import type { Graph } from '../graph/graph.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
-import { type WeightRoot, weightScope } from '../weights/weight-scope.ts';
+import { weightScope } from '../weights/weight-scope.ts';
 import { throwIfAborted } from './abort.ts';
 import { type AnswerParts, answer } from './answer.ts';
 import { type CheckpointAssets, readAssets } from './checkpoint-assets.ts';
@@ -95,9 +94,12 @@ async function prepareModel({
     weights.dispose();
   };
   try {
-    const unusedTensors = checkWeights(runtime, root);
+    const graphs = buildGraphs(runtime);
+    // Once every graph has asked for its weights, so that all missing ones are reported together.
+    const unusedTensors = root.finish();
+    const plans = graphs.map((graph) => compile(graph, device.caps));
     // Pipelines are made while the weights load; the first load brings all of them, under one progress.
-    await Promise.all([weights.load(compileAll(runtime)), imageEncoder?.prepare(), decoder.prepare()]);
+    await Promise.all([weights.load(plans), imageEncoder?.prepare(), decoder.prepare()]);
     throwIfAborted(signal);
     await device.onSubmittedWorkDone();
     const parts: AnswerParts = {
@@ -129,16 +131,6 @@ async function prepareModel({
     throw error;
   }
 }
-
-/** Builds every graph once, so that all missing tensors are reported together; returns the unused ones. */
-function checkWeights(runtime: ModelRuntime, root: WeightRoot): readonly string[] {
-  buildGraphs(runtime);
-  return root.finish();
-}
-
-/** The plans that need weights, compiled to learn which and in what form. */
-const compileAll = (runtime: ModelRuntime): Plan[] =>
-  buildGraphs(runtime).map((graph) => compile(graph, runtime.device.caps));
 
 /** A decode step and, where there is one, the vision tower: between them they use every weight. */
 function buildGraphs({ model, weightScope: scope, precision }: ModelRuntime): Graph[] {

@@ -35,9 +35,6 @@ export const where = (condition: Tensor, a: Tensor | number, b: Tensor | number)
 /** x * factor. */
 export const scale = (x: Tensor, factor: number): Tensor => call('mul', x, factor);
 
-/** x + value. */
-export const addScalar = (x: Tensor, value: number): Tensor => call('add', x, value);
-
 /** -x. */
 export const neg = (x: Tensor): Tensor => call('neg', x);
 
