@@ -1,0 +1,77 @@
+import { readFileSync } from 'node:fs';
+import { compile } from '../../src/compile/compile.ts';
+import type { Device } from '../../src/device/gpu-device.ts';
+import { Graph } from '../../src/graph/graph.ts';
+import { interpret } from '../../src/graph/interpret.ts';
+import type { Tensor } from '../../src/graph/tensor.ts';
+import { bindParameters, type Parameters } from '../../src/models/parameters.ts';
+import { createSession } from '../../src/runtime/session.ts';
+import { createStateStore } from '../../src/runtime/state-store.ts';
+import { createWeightStore } from '../../src/runtime/weight-store.ts';
+import { compareValues } from '../../src/verify/compare.ts';
+import { bytesSource } from '../../src/weights/byte-source.ts';
+import { readTensor } from '../../src/weights/read-tensor.ts';
+import { readSafetensorsIndex, type TensorIndex } from '../../src/weights/safetensors.ts';
+import { weightScope } from '../../src/weights/weight-scope.ts';
+import { goldenPath } from '../read-golden.ts';
+
+/** A part of a model over one input, its weights taken from `index`, and what intermediates must be. */
+export interface Part {
+  readonly index: TensorIndex;
+  readonly input: Float32Array;
+  readonly shape: readonly number[];
+  /** Gives the output; other expected intermediates must be `named`. */
+  readonly build: (input: Tensor, w: Parameters) => Tensor;
+}
+
+export const openGoldenFile = async (name: string): Promise<TensorIndex> =>
+  readSafetensorsIndex(bytesSource(name, readFileSync(goldenPath(name))));
+
+export async function floats(index: TensorIndex, name: string): Promise<Float32Array> {
+  const entry = index.get(name);
+  if (!entry) throw new Error(`the golden has no tensor "${name}"`);
+  return readTensor(entry, 'f32');
+}
+
+/** The part in f64: `output` and the named intermediates. */
+export async function interpretPart(part: Part): Promise<ReadonlyMap<string, Float64Array>> {
+  const graph = buildPart(part);
+  const values: Record<string, ArrayLike<number>> = { input: part.input };
+  for (const { inputs } of graph.nodes)
+    for (const { source } of Object.values(inputs))
+      if (source.kind === 'weight') values[source.name] ??= await floats(part.index, source.name);
+  const { outputs, named } = interpret(graph, values);
+  return new Map([...outputs, ...named]);
+}
+
+/** The part on a device: `output` and the named intermediates `keep`. */
+export async function runPart(
+  device: Device,
+  part: Part,
+  keep: readonly string[] = [],
+): Promise<ReadonlyMap<string, ArrayLike<number>>> {
+  const plan = compile(buildPart(part), device.caps, { keep });
+  const weights = createWeightStore(device, part.index);
+  const states = createStateStore(device);
+  const session = await createSession(device, plan, { weights, states });
+  try {
+    return new Map(Object.entries(await session.runAndRead({ input: part.input }, ['output', ...keep])));
+  } finally {
+    for (const owner of [session, weights, states]) owner.dispose();
+  }
+}
+
+/** Largest error by the RMS of what is expected; Infinity where values are missing or NaN. */
+export function relativeError(actual: ArrayLike<number> = [], expected: ArrayLike<number> = []): number {
+  const { relativeError, note } = compareValues({ run: '', stage: '', shape: [] }, actual, expected, 0);
+  return note === undefined && expected.length > 0 ? relativeError : Number.POSITIVE_INFINITY;
+}
+
+function buildPart({ index, shape, build }: Part): Graph {
+  const graph = new Graph();
+  const root = weightScope(index, 'golden');
+  const w = bindParameters(graph, root, { weights: 'f32', activations: 'f32', kvCache: 'f32' });
+  graph.output('output', build(graph.input('input', shape, 'f32'), w));
+  root.finish();
+  return graph;
+}
