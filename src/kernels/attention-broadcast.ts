@@ -100,8 +100,7 @@ export const attentionBroadcast = defineKernel({
         let kvHead = index / blocks % params.kvHeads;
         let firstRow = index % blocks * LANES * ROWS;
         let lastRow = min(firstRow + LANES * ROWS, rows) - 1u;
-        let keys = keyRange(
-          b, queryPosition(b, firstRow / headsPerKv), queryPosition(b, lastRow / headsPerKv));
+        let keys = keyRange(b, firstRow / headsPerKv, lastRow / headsPerKv);
 
         // Threads beyond the last row repeat it.
         var query: array<array<${float}, ${MAX_LENGTH}>, ROWS>;

@@ -12,7 +12,7 @@ export const attentionBindings = {
   k: 'read',
   v: 'read',
   past: 'read?',
-  prefixLength: 'read?',
+  span: 'read?',
   mask: 'read?',
   y: 'write',
 } as const;
@@ -82,13 +82,13 @@ export function attentionCost({ params, dtypes }: AttentionCall): Cost {
 }
 
 /**
- * `queryPosition(b, i)`, `keyRange(b, first, last)`, and `finishScore(raw, b, h, i, j, end, position)`: softcap, then
- * masks, for `width` keys from j on at once, those from `end` on hidden. h, i and j are head, query and key.
+ * `queryPosition(b, i)`, `keyRange(b, firstQuery, lastQuery)`, and `finishScore(raw, b, h, i, j, end, position)`:
+ * softcap, then masks, for `width` keys from j on at once, those from `end` on hidden. h, i and j are head, query and
+ * key.
  */
 export function attentionMasking({ dtypes }: KernelShape, width: 1 | 4): Snippet {
   const past = dtypes.past ? 'i32(past[b])' : 'i32(params.keys) - i32(params.queries)';
   const written = dtypes.past ? 'min(params.keys, past[b] + params.queries)' : 'params.keys';
-  const prefix = dtypes.prefixLength ? 'i32(prefixLength[b])' : '0';
   const [float, int, bool] = width === 4 ? ['vec4f', 'vec4i', 'vec4<bool>'] : ['f32', 'i32', 'bool'];
   return {
     name: 'attentionMasking',
@@ -100,27 +100,21 @@ export function attentionMasking({ dtypes }: KernelShape, width: 1 | 4): Snippet
         return ${past} + i32(i);
       }
 
-      // First key and the one after the last that any query at these positions sees.
-      fn keyRange(b: u32, firstPosition: i32, lastPosition: i32) -> vec2u {
+      // First key and the one after the last that any of these queries sees.
+      fn keyRange(b: u32, firstQuery: u32, lastQuery: u32) -> vec2u {
         let written = i32(${written});
         var begin = 0;
         var end = written;
-        if (params.window > 0u) { begin = max(0, firstPosition - i32(params.window) + 1); }
-        if (params.causal == 1u) { end = lastPosition + 1; }
-        let prefix = ${prefix};
-        if (firstPosition < prefix) {
-          begin = 0;
-          end = max(end, prefix);
-        }
-        return vec2u(vec2i(begin, clamp(end, 0, written)));
+        if (params.window > 0u) { begin = max(0, queryPosition(b, firstQuery) - i32(params.window) + 1); }
+        if (params.causal == 1u) { end = queryPosition(b, lastQuery) + 1; }
+        ${dtypes.span ? SPAN_RANGE : ''}
+        return vec2u(vec2i(clamp(begin, 0, written), clamp(end, 0, written)));
       }
 
-      fn isVisible(b: u32, position: i32, key: ${int}) -> ${bool} {
-        let prefix = ${prefix};
-        let inPrefix = ${bool}(position < prefix) & (key < ${int}(prefix));
+      fn isVisible(b: u32, i: u32, position: i32, key: ${int}) -> ${bool} {
         let inPast = ${bool}(params.causal == 0u) | (key <= ${int}(position));
         let inWindow = ${bool}(params.window == 0u) | (${int}(position) - key < ${int}(i32(params.window)));
-        return inPrefix | (inPast & inWindow);
+        ${dtypes.span ? spanLines(int, bool).join('\n        ') : 'return inPast & inWindow;'}
       }
 
       fn finishScore(raw: ${float}, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> ${float} {
@@ -130,13 +124,35 @@ export function attentionMasking({ dtypes }: KernelShape, width: 1 | 4): Snippet
           score = params.softcap * tanh(clamp(score / params.softcap, ${float}(-15.0), ${float}(15.0)));
         }
         let key = ${width === 4 ? 'vec4i(i32(j)) + vec4i(0, 1, 2, 3)' : 'i32(j)'};
-        var visible = isVisible(b, position, key) & (key < ${int}(i32(end)));
+        var visible = isVisible(b, i, position, key) & (key < ${int}(i32(end)));
         ${dtypes.mask ? maskLines(width).join('\n        ') : ''}
         return select(${float}(HIDDEN), score, visible);
       }
     `,
   };
 }
+
+/** Without causal order a query sees its span alone, which may lie anywhere. */
+const SPAN_RANGE = `
+        if (params.causal == 0u) {
+          begin = written;
+          end = 0;
+        }
+        for (var i = firstQuery; i <= lastQuery; i++) {
+          let first = i32(span[(b * params.queries + i) * 2u]);
+          let last = i32(span[(b * params.queries + i) * 2u + 1u]);
+          if (first < last) {
+            begin = min(begin, first);
+            end = max(end, last);
+          }
+        }`.trim();
+
+const spanLines = (int: string, bool: string): readonly string[] => [
+  'let first = span[(b * params.queries + i) * 2u];',
+  'let last = span[(b * params.queries + i) * 2u + 1u];',
+  `let inSpan = (key >= ${int}(i32(first))) & (key < ${int}(i32(last)));`,
+  `return inSpan | (${bool}(params.causal == 1u) & inPast & inWindow);`,
+];
 
 function maskLines(width: 1 | 4): readonly string[] {
   const load = (n: number): string => `mask[maskRow + min(j + ${n}u, end - 1u)]`;

@@ -86,8 +86,7 @@ export const attentionTiled = defineKernel({
         let kvHead = index / blocks % params.kvHeads;
         let firstRow = index % blocks * ROWS;
         let lastRow = min(firstRow + ROWS, rows) - 1u;
-        let keys = keyRange(
-          b, queryPosition(b, firstRow / headsPerKv), queryPosition(b, lastRow / headsPerKv));
+        let keys = keyRange(b, firstRow / headsPerKv, lastRow / headsPerKv);
 
         // The row of this thread's team; teams beyond the last row repeat it.
         let team = thread / TEAM;

@@ -19,15 +19,16 @@ export const MASKED = -1e30;
 
 /**
  * y = softmax(q·k scale + mask) v per head (Vaswani et al. 2017); query head h uses kv head floor(h K / H).
- * q [B, S, H, D], k and v [B, T, K, D], past [B] u32, prefixLength [B] u32, mask [B|1, H|1, S, T] f32 → y like q.
+ * q [B, S, H, D], k and v [B, T, K, D], past [B] u32, span [B, S, 2] u32, mask [B|1, H|1, S, T] f32 → y like q.
  *
  * Query i of row b stands at position past[b] + i, or T - S + i without `past`. With `past`, k and v are caches
- * of T rows and only the first past[b] + S are read. Within the first prefixLength[b] positions all queries see
- * all keys, whatever `causal` and `slidingWindow` say (PaliGemma). A query that sees no key gives zeros.
+ * of T rows and only the first past[b] + S are read. `span` gives each query a range of keys, first ≤ j < last: with
+ * `causal` it sees them besides (a prefix that is attended both ways, the tokens of one picture), without it sees them
+ * alone (pictures packed in a row, windows). A query that sees no key gives zeros.
  */
 export const attention = defineOp<AttentionAttrs>({
   name: 'attention',
-  inputs: ['q', 'k', 'v', 'past?', 'prefixLength?', 'mask?'],
+  inputs: ['q', 'k', 'v', 'past?', 'span?', 'mask?'],
   infer(inputs, attrs, where) {
     const q = required(inputs, 'q', where);
     checkHeads(q, required(inputs, 'k', where), required(inputs, 'v', where), where);
@@ -83,11 +84,13 @@ function visibleKeys(
   const queries = dim(required(inputs, 'q', 'attention').shape, 1);
   const keys = dim(required(inputs, 'k', 'attention').shape, 1);
   const past = inputs.past?.data[b];
-  const prefix = inputs.prefixLength?.data[b] ?? 0;
+  const [first = 0, last = 0] =
+    inputs.span?.data.subarray((b * queries + i) * 2, (b * queries + i) * 2 + 2) ?? [];
   const position = (past ?? keys - queries) + i;
   const written = past === undefined ? keys : Math.min(keys, past + queries);
   return Array.from({ length: written }, (_, j) => j).filter((j) => {
-    if (position < prefix && j < prefix) return true;
+    if (first <= j && j < last) return true;
+    if (inputs.span && !causal) return false;
     return !(causal && j > position) && !(slidingWindow !== null && position - j >= slidingWindow);
   });
 }
@@ -131,10 +134,12 @@ function checkMasks(
 ): void {
   const [batch = 0, queries = 0, heads = 0] = required(inputs, 'q', where).shape;
   const keys = dim(required(inputs, 'k', where).shape, 1);
-  for (const [name, tensor] of Object.entries({ past: inputs.past, prefixLength: inputs.prefixLength })) {
-    if (!tensor || (tensor.dtype === 'u32' && sameShape(tensor.shape, [batch]))) continue;
+  const expected = { past: [batch], span: [batch, queries, 2] };
+  for (const [name, shape] of Object.entries(expected)) {
+    const tensor = inputs[name];
+    if (!tensor || (tensor.dtype === 'u32' && sameShape(tensor.shape, shape))) continue;
     throw new ShapeError(
-      `${where}: ${name} is ${tensor.dtype} ${formatShape(tensor.shape)}; expected u32 [${batch}].`,
+      `${where}: ${name} is ${tensor.dtype} ${formatShape(tensor.shape)}; expected u32 ${formatShape(shape)}.`,
     );
   }
   const positionsCount = causal || slidingWindow !== null;

@@ -31,27 +31,21 @@ fn queryPosition(b: u32, i: u32) -> i32 {
   return i32(params.keys) - i32(params.queries) + i32(i);
 }
 
-// First key and the one after the last that any query at these positions sees.
-fn keyRange(b: u32, firstPosition: i32, lastPosition: i32) -> vec2u {
+// First key and the one after the last that any of these queries sees.
+fn keyRange(b: u32, firstQuery: u32, lastQuery: u32) -> vec2u {
   let written = i32(params.keys);
   var begin = 0;
   var end = written;
-  if (params.window > 0u) { begin = max(0, firstPosition - i32(params.window) + 1); }
-  if (params.causal == 1u) { end = lastPosition + 1; }
-  let prefix = 0;
-  if (firstPosition < prefix) {
-    begin = 0;
-    end = max(end, prefix);
-  }
-  return vec2u(vec2i(begin, clamp(end, 0, written)));
+  if (params.window > 0u) { begin = max(0, queryPosition(b, firstQuery) - i32(params.window) + 1); }
+  if (params.causal == 1u) { end = queryPosition(b, lastQuery) + 1; }
+
+  return vec2u(vec2i(clamp(begin, 0, written), clamp(end, 0, written)));
 }
 
-fn isVisible(b: u32, position: i32, key: vec4i) -> vec4<bool> {
-  let prefix = 0;
-  let inPrefix = vec4<bool>(position < prefix) & (key < vec4i(prefix));
+fn isVisible(b: u32, i: u32, position: i32, key: vec4i) -> vec4<bool> {
   let inPast = vec4<bool>(params.causal == 0u) | (key <= vec4i(position));
   let inWindow = vec4<bool>(params.window == 0u) | (vec4i(position) - key < vec4i(i32(params.window)));
-  return inPrefix | (inPast & inWindow);
+  return inPast & inWindow;
 }
 
 fn finishScore(raw: vec4f, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> vec4f {
@@ -61,7 +55,7 @@ fn finishScore(raw: vec4f, b: u32, h: u32, i: u32, j: u32, end: u32, position: i
     score = params.softcap * tanh(clamp(score / params.softcap, vec4f(-15.0), vec4f(15.0)));
   }
   let key = vec4i(i32(j)) + vec4i(0, 1, 2, 3);
-  var visible = isVisible(b, position, key) & (key < vec4i(i32(end)));
+  var visible = isVisible(b, i, position, key) & (key < vec4i(i32(end)));
 
   return select(vec4f(HIDDEN), score, visible);
 }
@@ -97,8 +91,7 @@ fn main(
   let kvHead = index / blocks % params.kvHeads;
   let firstRow = index % blocks * LANES * ROWS;
   let lastRow = min(firstRow + LANES * ROWS, rows) - 1u;
-  let keys = keyRange(
-    b, queryPosition(b, firstRow / headsPerKv), queryPosition(b, lastRow / headsPerKv));
+  let keys = keyRange(b, firstRow / headsPerKv, lastRow / headsPerKv);
 
   // Threads beyond the last row repeat it.
   var query: array<array<vec4f, 64>, ROWS>;

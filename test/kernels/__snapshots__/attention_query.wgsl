@@ -65,27 +65,21 @@ fn queryPosition(b: u32, i: u32) -> i32 {
   return i32(params.keys) - i32(params.queries) + i32(i);
 }
 
-// First key and the one after the last that any query at these positions sees.
-fn keyRange(b: u32, firstPosition: i32, lastPosition: i32) -> vec2u {
+// First key and the one after the last that any of these queries sees.
+fn keyRange(b: u32, firstQuery: u32, lastQuery: u32) -> vec2u {
   let written = i32(params.keys);
   var begin = 0;
   var end = written;
-  if (params.window > 0u) { begin = max(0, firstPosition - i32(params.window) + 1); }
-  if (params.causal == 1u) { end = lastPosition + 1; }
-  let prefix = 0;
-  if (firstPosition < prefix) {
-    begin = 0;
-    end = max(end, prefix);
-  }
-  return vec2u(vec2i(begin, clamp(end, 0, written)));
+  if (params.window > 0u) { begin = max(0, queryPosition(b, firstQuery) - i32(params.window) + 1); }
+  if (params.causal == 1u) { end = queryPosition(b, lastQuery) + 1; }
+
+  return vec2u(vec2i(clamp(begin, 0, written), clamp(end, 0, written)));
 }
 
-fn isVisible(b: u32, position: i32, key: i32) -> bool {
-  let prefix = 0;
-  let inPrefix = bool(position < prefix) & (key < i32(prefix));
+fn isVisible(b: u32, i: u32, position: i32, key: i32) -> bool {
   let inPast = bool(params.causal == 0u) | (key <= i32(position));
   let inWindow = bool(params.window == 0u) | (i32(position) - key < i32(i32(params.window)));
-  return inPrefix | (inPast & inWindow);
+  return inPast & inWindow;
 }
 
 fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> f32 {
@@ -95,7 +89,7 @@ fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32
     score = params.softcap * tanh(clamp(score / params.softcap, f32(-15.0), f32(15.0)));
   }
   let key = i32(j);
-  var visible = isVisible(b, position, key) & (key < i32(i32(end)));
+  var visible = isVisible(b, i, position, key) & (key < i32(i32(end)));
 
   return select(f32(HIDDEN), score, visible);
 }
@@ -122,7 +116,7 @@ fn main(
   let b = row / params.heads / params.queries;
   if (b >= params.batch) { return; }
   let position = queryPosition(b, i);
-  let range = keyRange(b, position, position);
+  let range = keyRange(b, i, i);
   let kvHead = h / (params.heads / params.kvHeads);
   let length = params.headDim / 4u;
   let stride = params.kvHeads * length;

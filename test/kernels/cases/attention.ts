@@ -18,7 +18,7 @@ function attentionCase(
   more: OpCase['inputs'] = {},
 ): OpCase {
   // Each set of optional inputs is another shader for each dtype, and these two never touch a float binding.
-  const dtype = more.mask || more.prefixLength ? 'f32' : 'float';
+  const dtype = more.mask || more.span ? 'f32' : 'float';
   return {
     label,
     attrs: {
@@ -41,6 +41,26 @@ const perRow = (values: readonly number[]): OpCase['inputs'][string] => ({
   shape: [values.length],
   values,
 });
+
+/** A range of keys for each query of each row. */
+const spans = (
+  batch: number,
+  queries: number,
+  spanOf: (b: number, i: number) => readonly [first: number, last: number],
+): OpCase['inputs'] => ({
+  span: {
+    dtype: 'u32',
+    shape: [batch, queries, 2],
+    values: (n) => {
+      const query = Math.floor(n / 2);
+      return spanOf(Math.floor(query / queries), query % queries)[n % 2] ?? 0;
+    },
+  },
+});
+
+/** The span of a query at `position` where all of a prefix sees all of it. */
+const inPrefix = (position: number, prefix: number): readonly [number, number] =>
+  position < prefix ? [0, prefix] : [0, 0];
 
 export const attentionCases: readonly OpCase[] = [
   attentionCase('one key', { queries: 1 }),
@@ -90,18 +110,38 @@ export const attentionCases: readonly OpCase[] = [
     { causal: true, slidingWindow: 5 },
     { past: perRow([30, 3]) },
   ),
-  attentionCase('a prefix', { batch: 2, queries: 13 }, { causal: true }, { prefixLength: perRow([6, 0]) }),
+  attentionCase(
+    'a prefix',
+    { batch: 2, queries: 13 },
+    { causal: true },
+    spans(2, 13, (b, i) => inPrefix(i, b === 0 ? 6 : 0)),
+  ),
   attentionCase(
     'a prefix that wins over the window inside it',
     { batch: 2, queries: 13 },
     { causal: true, slidingWindow: 3 },
-    { prefixLength: perRow([7, 13]) },
+    spans(2, 13, (b, i) => inPrefix(i, b === 0 ? 7 : 13)),
   ),
   attentionCase(
     'a prefix in a cache',
     { batch: 2, queries: 5, keys: 16 },
     { causal: true, slidingWindow: 3 },
-    { past: perRow([0, 9]), prefixLength: perRow([4, 11]) },
+    {
+      past: perRow([0, 9]),
+      ...spans(2, 5, (b, i) => (b === 0 ? inPrefix(i, 4) : inPrefix(9 + i, 11))),
+    },
+  ),
+  attentionCase(
+    'a picture open to its own future, its past cut by the window',
+    { queries: 29 },
+    { causal: true, slidingWindow: 5 },
+    spans(1, 29, (_b, i) => (i >= 6 && i < 23 ? [i, 23] : [0, 0])),
+  ),
+  attentionCase(
+    'spans alone: pictures of unlike size in a row, and a query that sees nothing',
+    { batch: 2, queries: 43 },
+    {},
+    spans(2, 43, (b, i) => (i < 5 ? [0, 5] : i < 42 ? [5 + b, 42] : [0, 0])),
   ),
   attentionCase(
     'an additive mask per head',

@@ -14,11 +14,21 @@ export const attentions: GoldenBuilders = {
       const value = numberOrNull(name);
       return value === null ? undefined : constant(name, new Uint32Array(batch).fill(value), [batch]);
     };
+    // The queries of a prefix all see all of it.
+    const prefixSpan = () => {
+      const prefix = numberOrNull('prefix');
+      if (prefix === null) return undefined;
+      const queries = dim(q.shape, 1);
+      const spans = Uint32Array.from({ length: batch * queries * 2 }, (_, n) =>
+        n % 2 === 1 && Math.floor(n / 2) % queries < prefix ? prefix : 0,
+      );
+      return constant('span', spans, [batch, queries, 2]);
+    };
     const y = attention(q, k, v, {
       scale: number('scale'),
       causal: text('kind') !== 'full',
       past: perRow('offset'),
-      prefixLength: perRow('prefix'),
+      span: prefixSpan(),
       softcap: numberOrNull('softcap'),
       slidingWindow: numberOrNull('window'),
     });
