@@ -1,12 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/core/errors.ts';
-import {
-  encodeSampling,
-  pcg4d,
-  type Sampling,
-  sampleThreshold,
-  sampleToken,
-} from '../../src/ops/sampling.ts';
+import { pcg4d } from '../../src/core/pcg4d.ts';
+import { encodeSampling, type Sampling, sampleThreshold, sampleToken } from '../../src/ops/sampling.ts';
 import { describeOnAdapters } from '../adapters.ts';
 import { chiSquare, hfWarpers, sampleOnDevice } from './sampling-checks.ts';
 
