@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { compile } from '../../src/compile/compile.ts';
+import { elementCount, type Shape } from '../../src/core/shape.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
@@ -10,8 +11,9 @@ import { createStateStore } from '../../src/runtime/state-store.ts';
 import { createWeightStore } from '../../src/runtime/weight-store.ts';
 import { compareValues } from '../../src/verify/compare.ts';
 import { bytesSource } from '../../src/weights/byte-source.ts';
+import { fanInInit, type InitRule, randomTensors } from '../../src/weights/random-tensors.ts';
 import { readTensor } from '../../src/weights/read-tensor.ts';
-import { readSafetensorsIndex, type TensorIndex } from '../../src/weights/safetensors.ts';
+import { readSafetensorsIndex, type TensorEntry, type TensorIndex } from '../../src/weights/safetensors.ts';
 import { weightScope } from '../../src/weights/weight-scope.ts';
 import { goldenPath } from '../read-golden.ts';
 
@@ -19,7 +21,7 @@ import { goldenPath } from '../read-golden.ts';
 export interface Part {
   readonly index: TensorIndex;
   readonly input: Float32Array;
-  readonly shape: readonly number[];
+  readonly shape: Shape;
   /** Gives the output; other expected intermediates must be `named`. */
   readonly build: (input: Tensor, w: Parameters) => Tensor;
 }
@@ -31,6 +33,39 @@ export async function floats(index: TensorIndex, name: string): Promise<Float32A
   const entry = index.get(name);
   if (!entry) throw new Error(`the golden has no tensor "${name}"`);
   return readTensor(entry, 'f32');
+}
+
+/** A tensor of the given values. */
+export function floatEntry(name: string, shape: Shape, values: Float32Array): TensorEntry {
+  const source = bytesSource(name, new Uint8Array(values.buffer, values.byteOffset, values.byteLength));
+  return { name, dtype: 'F32', shape, source, offsetBytes: 0, byteLength: values.byteLength };
+}
+
+/** A part with random weights, none of them 0 or 1 alone, on a random input. */
+export function randomPart(shape: Shape, seed: number, build: Part['build']): Part {
+  const shapes = new Map<string, Shape>();
+  const graph = new Graph();
+  build(graph.input('input', shape, 'f32'), recordingParameters(graph, '', shapes));
+  const vector: InitRule = (name, size) =>
+    size.length === 1 ? { kind: 'normal', std: 0.5 } : fanInInit(name, size);
+  const index = randomTensors(shapes, seed, vector);
+  const input = Float32Array.from({ length: elementCount(shape) }, (_, i) => Math.sin(i * 12.9898) * 1.5);
+  return { index, input, shape, build };
+}
+
+/** Parameters that take any name and note its shape. */
+function recordingParameters(graph: Graph, prefix: string, shapes: Map<string, Shape>): Parameters {
+  const full = (name: string): string => (prefix ? `${prefix}.${name}` : name);
+  return {
+    scope: (name) => recordingParameters(graph, full(name), shapes),
+    firstScope: ([first = '']) => recordingParameters(graph, full(first), shapes),
+    has: () => true,
+    skip: () => {},
+    get(name, shape) {
+      shapes.set(full(name), shape);
+      return graph.weight(full(name), shape, 'f32');
+    },
+  };
 }
 
 /** The part in f64: `output` and the named intermediates. */
