@@ -13,6 +13,15 @@ export {
 } from './core/errors.ts';
 export type { Device } from './device/gpu-device.ts';
 export { type RequestDeviceOptions, requestDevice } from './device/request-device.ts';
+export type {
+  ClassifyOptions,
+  ContrastiveModel,
+  EmbedImageOptions,
+  EmbedTextOptions,
+  LabelScore,
+} from './embed/contrastive-model.ts';
+export { type LoadContrastiveOptions, loadContrastiveModel } from './embed/load-contrastive-model.ts';
+export { type Score, similarity } from './embed/scores.ts';
 export type { Generation, GenerationResult, GenerationStats } from './generate/generation.ts';
 export type { SamplingOptions } from './generate/generation-config.ts';
 export { type LoadOptions, loadModel } from './generate/load-model.ts';

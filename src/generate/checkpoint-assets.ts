@@ -39,12 +39,13 @@ export async function readAssets(files: CheckpointFiles): Promise<CheckpointAsse
 }
 
 /** `preprocessor_config.json` in transformers 4.x, nested in `processor_config.json` in 5.x. */
-async function readImageProcessor(files: CheckpointFiles): Promise<ImageProcessorConfig> {
+export async function readImageProcessor(files: CheckpointFiles): Promise<ImageProcessorConfig> {
   const file = (await files.has('preprocessor_config.json'))
     ? 'preprocessor_config.json'
     : 'processor_config.json';
   return parseImageProcessor(await readJson(files, file));
 }
 
-const readIfPresent = async (files: CheckpointFiles, file: string): Promise<unknown> =>
+/** A file's JSON; undefined where the checkpoint has none of that name. */
+export const readIfPresent = async (files: CheckpointFiles, file: string): Promise<unknown> =>
   (await files.has(file)) ? readJson(files, file) : undefined;

@@ -23,12 +23,15 @@ export interface SessionCache {
   clear(): void;
 }
 
-export function createSessionCache(runtime: ModelRuntime, states: StateStore, limit: number): SessionCache {
+export function createSessionCache(
+  { device, weights }: Pick<ModelRuntime, 'device' | 'weights'>,
+  states: StateStore,
+  limit: number,
+): SessionCache {
   const sessions = new Map<string, Session>();
   return {
     async get(key, build) {
       const known = sessions.get(key);
-      const { device, weights } = runtime;
       const session =
         known ??
         (await createSession(device, compile(build(), device.caps), { weights, states, label: key }));

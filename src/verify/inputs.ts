@@ -7,7 +7,7 @@ import type { Reference, ReferenceRun } from './reference.ts';
 import type { StageResult } from './stage-result.ts';
 
 /** Preprocessing is integer arithmetic and a table: nothing is left to rounding but the last bit. */
-const PIXEL_TOLERANCE = 1e-6;
+export const PIXEL_TOLERANCE = 1e-6;
 
 /** Tokens and pixels made here from the run's messages and pictures, against those the reference fed its model. */
 export async function* verifyInputs(
@@ -66,20 +66,16 @@ async function promptOf(
   return { prompt: await buildPrompt(assets, { messages }), note };
 }
 
-/**
- * Picture parts with the bytes of their files. JPEG decoders differ by a level or so, therefore a picture that the
- * reference also recorded decoded is taken from there, and the table says so.
- */
+/** Picture parts with the bytes of their files. */
 async function withPictures(
   messages: readonly Message[],
   files: CheckpointFiles,
 ): Promise<{ messages: readonly Message[]; note: string | undefined }> {
   let note: string | undefined;
   const load = async (file: string): Promise<Uint8Array> => {
-    const decoded = file.replace(/\.[^.]+$/, '.decoded.png');
-    if (!(await files.has(decoded))) return files.readBytes(file);
-    note = `picture from ${decoded}`;
-    return files.readBytes(decoded);
+    const picture = await readRecordedPicture(files, file);
+    note = picture.note ?? note;
+    return picture.bytes;
   };
   const loaded: Message[] = [];
   for (const { role, content } of messages) {
@@ -94,4 +90,19 @@ async function withPictures(
     loaded.push({ role, content: parts });
   }
   return { messages: loaded, note };
+}
+
+export interface RecordedPicture {
+  readonly bytes: Uint8Array;
+  readonly note: string | undefined;
+}
+
+/**
+ * A picture of the reference. JPEG decoders differ by a level or so, therefore one that the reference also recorded
+ * decoded is taken from there, and the table says so.
+ */
+export async function readRecordedPicture(files: CheckpointFiles, file: string): Promise<RecordedPicture> {
+  const decoded = file.replace(/\.[^.]+$/, '.decoded.png');
+  if (!(await files.has(decoded))) return { bytes: await files.readBytes(file), note: undefined };
+  return { bytes: await files.readBytes(decoded), note: `picture from ${decoded}` };
 }

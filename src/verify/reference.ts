@@ -1,10 +1,9 @@
-import { ConfigError, InputError } from '../core/errors.ts';
+import { ConfigError } from '../core/errors.ts';
 import type { Shape } from '../core/shape.ts';
 import { type ConfigReader, readConfig } from '../models/config-reader.ts';
 import type { ContentPart, Message } from '../text/messages.ts';
 import { type CheckpointFiles, readJson } from '../weights/checkpoint-files.ts';
-import { readTensor } from '../weights/read-tensor.ts';
-import { readSafetensors, type TensorIndex } from '../weights/safetensors.ts';
+import { openReferenceTensors } from './reference-tensors.ts';
 
 /** What an official implementation computed for a checkpoint, recorded beside it. */
 export interface Reference {
@@ -33,39 +32,23 @@ export interface ReferenceRun {
 
 /** Opens `reference.json` and `reference.safetensors`. Throws InputError where a checkpoint has none. */
 export async function openReference(files: CheckpointFiles): Promise<Reference> {
-  for (const file of ['reference.json', 'reference.safetensors']) {
-    if (await files.has(file)) continue;
-    throw new InputError(
-      `${files.name}: has no ${file}; expected a recorded reference. See docs/adding-a-model.md for how to record one.`,
-    );
-  }
+  const tensors = await openReferenceTensors(files);
   const json = readConfig(await readJson(files, 'reference.json'), `${files.name}: reference.json`);
   const runs = json.objects('runs').map(parseRun);
-  const source = await files.open('reference.safetensors');
-  const { index } = await readSafetensors(source);
-  const entryOf = (run: ReferenceRun, stage: string) => {
-    const entry = index.get(`${run.name}.${stage}`);
-    if (!entry)
-      throw new InputError(
-        `${source.name}: has no tensor "${run.name}.${stage}"; expected it in the reference.`,
-      );
-    return entry;
-  };
+  const nameOf = (run: ReferenceRun, stage: string): string => `${run.name}.${stage}`;
   return {
     runs,
-    stages: (run) => stagesOf(index, run),
-    has: (run, stage) => index.has(`${run.name}.${stage}`),
-    shape: (run, stage) => entryOf(run, stage).shape,
-    floats: (run, stage) => readTensor(entryOf(run, stage), 'f32'),
-    integers: (run, stage) => readTensor(entryOf(run, stage), 'i32'),
-    close: () => source.close(),
+    stages: (run) => stagesOf(tensors.names, run),
+    has: (run, stage) => tensors.has(nameOf(run, stage)),
+    shape: (run, stage) => tensors.shape(nameOf(run, stage)),
+    floats: (run, stage) => tensors.floats(nameOf(run, stage)),
+    integers: (run, stage) => tensors.integers(nameOf(run, stage)),
+    close: () => tensors.close(),
   };
 }
 
-const stagesOf = (index: TensorIndex, run: ReferenceRun): string[] =>
-  [...index.keys()]
-    .filter((name) => name.startsWith(`${run.name}.`))
-    .map((name) => name.slice(run.name.length + 1));
+const stagesOf = (names: readonly string[], run: ReferenceRun): string[] =>
+  names.filter((name) => name.startsWith(`${run.name}.`)).map((name) => name.slice(run.name.length + 1));
 
 function parseRun(json: ConfigReader): ReferenceRun {
   const isBatch = json.has('prompts');

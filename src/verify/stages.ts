@@ -105,8 +105,8 @@ export async function captureDecoder(
 }
 
 /** Runs `graph` once and reads the intermediates of each stage: `logits`, or `hidden_states.0`, `.1`, ... stacked. */
-async function capture(
-  runtime: ModelRuntime,
+export async function capture(
+  runtime: Pick<ModelRuntime, 'device' | 'weights'>,
   graph: Graph,
   stages: readonly string[],
   inputs: Record<string, InputValue>,

@@ -6,16 +6,19 @@ import { createImageEncoder } from '../generate/image-encoder.ts';
 import { choosePrecision, type DTypeChoice, isSixteenBit } from '../generate/precision.ts';
 import type { ModelRuntime } from '../generate/sessions.ts';
 import type { Precision } from '../models/parameters.ts';
+import { isDualEncoder } from '../models/registry.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
 import { openCheckpoint } from '../weights/checkpoint.ts';
-import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
+import { type CheckpointFiles, readJson } from '../weights/checkpoint-files.ts';
 import type { TensorIndex } from '../weights/safetensors.ts';
 import { weightScope } from '../weights/weight-scope.ts';
+import { verifyContrastive } from './contrastive.ts';
 import { verifyGenerated } from './generated.ts';
 import { verifyInputs } from './inputs.ts';
 import { openReference } from './reference.ts';
 import type { StageResult } from './stage-result.ts';
 import { verifyStages } from './stages.ts';
+import type { Verification } from './verification.ts';
 
 export interface VerifyOptions {
   readonly adapter?: string | undefined;
@@ -35,20 +38,33 @@ export async function* verifyCheckpoint(
   files: CheckpointFiles,
   options: VerifyOptions = {},
 ): AsyncGenerator<StageResult> {
-  const assets = await readAssets(files);
-  const reference = await openReference(files);
+  const config = await readJson(files, 'config.json');
+  const verify = isDualEncoder(config, `${files.name}: config.json`) ? verifyContrastive : verifyGenerating;
   const checkpoint = await openCheckpoint(files);
   const device = options.device ?? (await requestDevice({ adapter: options.adapter }));
   const precision = choosePrecision(options.dtype ?? 'f32', device.caps, checkpoint.index);
-  const tolerance = options.tolerance ?? defaultTolerance(precision, checkpoint.index);
   const weights = createWeightStore(device, checkpoint.index);
-  const runtime: ModelRuntime = {
-    device,
-    model: assets.model,
-    weightScope: weightScope(checkpoint.index, files.name),
-    weights,
-    precision,
-  };
+  try {
+    yield* verify({
+      files,
+      device,
+      weightScope: weightScope(checkpoint.index, files.name),
+      weights,
+      precision,
+      tolerance: options.tolerance ?? defaultTolerance(precision, checkpoint.index),
+    });
+  } finally {
+    weights.dispose();
+    await checkpoint.close();
+    if (!options.device) device.dispose();
+  }
+}
+
+/** Every run of a model that writes: its inputs, its intermediates, its answer. */
+async function* verifyGenerating({ files, tolerance, ...parts }: Verification): AsyncGenerator<StageResult> {
+  const assets = await readAssets(files);
+  const reference = await openReference(files);
+  const runtime: ModelRuntime = { ...parts, model: assets.model };
   const decoder = createDecoder(runtime);
   const imageEncoder = assets.model.vision ? createImageEncoder(runtime) : undefined;
   try {
@@ -60,10 +76,7 @@ export async function* verifyCheckpoint(
   } finally {
     imageEncoder?.dispose();
     decoder.dispose();
-    weights.dispose();
     await reference.close();
-    await checkpoint.close();
-    if (!options.device) device.dispose();
   }
 }
 

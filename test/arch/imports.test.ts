@@ -17,7 +17,20 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   text: ['core'],
   image: ['core'],
   generate: ['core', 'ops', 'graph', 'compile', 'device', 'runtime', 'weights', 'models', 'text', 'image'],
-  verify: ['core', 'compile', 'device', 'graph', 'runtime', 'weights', 'models', 'text', 'generate'],
+  embed: ['core', 'graph', 'compile', 'device', 'runtime', 'weights', 'models', 'text', 'image', 'generate'],
+  verify: [
+    'core',
+    'compile',
+    'device',
+    'graph',
+    'runtime',
+    'weights',
+    'models',
+    'text',
+    'image',
+    'generate',
+    'embed',
+  ],
   cli: [
     'core',
     'ops',
@@ -30,10 +43,11 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'text',
     'image',
     'generate',
+    'embed',
     'verify',
     'index.ts',
   ],
-  'index.ts': ['core', 'device', 'weights', 'models', 'text', 'image', 'generate'],
+  'index.ts': ['core', 'device', 'weights', 'models', 'text', 'image', 'generate', 'embed'],
 };
 
 const SRC = 'src';

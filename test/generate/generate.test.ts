@@ -1,27 +1,11 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { loadModel } from '../../src/generate/load-model.ts';
 import type { VisionLanguageModel } from '../../src/generate/vision-language-model.ts';
-import type { CheckpointFiles } from '../../src/weights/checkpoint-files.ts';
-import { folderFiles } from '../../src/weights/checkpoint-folder.ts';
 import { describeOnAdapters } from '../adapters.ts';
+import { withJson } from '../with-json.ts';
 
 const SCENE = 'examples/scene.png';
 const QUESTION = 'Describe the image.';
-
-/** A checkpoint folder with some of its JSON files replaced. */
-async function withJson(
-  folder: string,
-  changed: Readonly<Record<string, unknown>>,
-): Promise<CheckpointFiles> {
-  const files = await folderFiles(folder);
-  const bytesOf = (file: string): Uint8Array | undefined =>
-    file in changed ? new TextEncoder().encode(JSON.stringify(changed[file])) : undefined;
-  return {
-    ...files,
-    has: async (file) => file in changed || files.has(file),
-    readBytes: async (file) => bytesOf(file) ?? files.readBytes(file),
-  };
-}
 
 describeOnAdapters('generate', (getDevice) => {
   let model: VisionLanguageModel;

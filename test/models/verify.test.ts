@@ -16,7 +16,16 @@ import { goldenPath } from '../read-golden.ts';
 import { type HostWeights, interpretDecoder, openGolden } from './golden.ts';
 
 /** Lines of the table that each golden must give, so that a stage cannot drop out unseen. */
-const GOLDENS = { llava15: 17, llava_linear: 17, llama3_text: 25, qwen2_text: 25, gemma_text: 25 } as const;
+const GOLDENS = {
+  llava15: 17,
+  llava_linear: 17,
+  llama3_text: 25,
+  qwen2_text: 25,
+  gemma_text: 25,
+  clip: 15,
+  siglip: 15,
+  siglip2: 15,
+} as const;
 
 async function verify(name: string, options: Parameters<typeof verifyCheckpoint>[1]): Promise<StageResult[]> {
   const files = await folderFiles(fileURLToPath(goldenPath(name)));

@@ -35,14 +35,70 @@ export function parseSiglipVisionConfig(json: ConfigReader): SiglipVisionConfig 
     layerNormEps: json.number('layer_norm_eps', 1e-6),
     visionUseHead: json.boolean('vision_use_head', true),
   };
-  if (config.hiddenSize % config.numAttentionHeads !== 0) {
-    throw new ConfigError(
-      `${json.where}: hidden_size ${config.hiddenSize} is not a multiple of num_attention_heads ${config.numAttentionHeads}; expected whole heads.`,
-    );
-  }
+  checkWholeHeads(config, json.where);
   return config;
 }
 
 /** Patches of one picture; pixels beyond the last whole patch are dropped, as at 384 pixels in patches of 14. */
 export const numPatches = (config: SiglipVisionConfig): number =>
   Math.floor(config.imageSize / config.patchSize) ** 2;
+
+/** SigLIP's text transformer. */
+export interface SiglipTextConfig {
+  readonly vocabSize: number;
+  readonly hiddenSize: number;
+  readonly intermediateSize: number;
+  readonly numHiddenLayers: number;
+  readonly numAttentionHeads: number;
+  readonly maxPositionEmbeddings: number;
+  readonly hiddenAct: Activation;
+  readonly layerNormEps: number;
+  /** Width of the head, and so of a text's embedding. */
+  readonly projectionSize: number;
+}
+
+/** Fallbacks: https://huggingface.co/docs/transformers/model_doc/siglip#transformers.SiglipTextConfig */
+export function parseSiglipTextConfig(json: ConfigReader): SiglipTextConfig {
+  const hiddenSize = json.count('hidden_size', 768);
+  const config: SiglipTextConfig = {
+    vocabSize: json.count('vocab_size', 32000),
+    hiddenSize,
+    intermediateSize: json.count('intermediate_size', 3072),
+    numHiddenLayers: json.count('num_hidden_layers', 12),
+    numAttentionHeads: json.count('num_attention_heads', 12),
+    maxPositionEmbeddings: json.count('max_position_embeddings', 64),
+    hiddenAct: readActivation(json, 'hidden_act', 'gelu_pytorch_tanh'),
+    layerNormEps: json.number('layer_norm_eps', 1e-6),
+    projectionSize: json.count('projection_size', hiddenSize),
+  };
+  checkWholeHeads(config, json.where);
+  return config;
+}
+
+/** Both towers. Neither has a projection outside itself, so their embeddings must have the same width already. */
+export interface SiglipConfig {
+  readonly text: SiglipTextConfig;
+  readonly vision: SiglipVisionConfig;
+}
+
+/** Throws ConfigError where the towers' embeddings differ in width, or the vision tower has no pooling head. */
+export function parseSiglipConfig(json: ConfigReader): SiglipConfig {
+  const text = parseSiglipTextConfig(json.object('text_config'));
+  const vision = parseSiglipVisionConfig(json.object('vision_config'));
+  if (text.projectionSize !== vision.hiddenSize || !vision.visionUseHead) {
+    throw new ConfigError(
+      `${json.where}: texts are embedded in ${text.projectionSize} dimensions, pictures in ${vision.visionUseHead ? vision.hiddenSize : 'none (vision_use_head is false)'}; expected the same. Is this a whole SiglipModel?`,
+    );
+  }
+  return { text, vision };
+}
+
+function checkWholeHeads(
+  { hiddenSize, numAttentionHeads }: Pick<SiglipTextConfig, 'hiddenSize' | 'numAttentionHeads'>,
+  where: string,
+): void {
+  if (hiddenSize % numAttentionHeads === 0) return;
+  throw new ConfigError(
+    `${where}: hidden_size ${hiddenSize} is not a multiple of num_attention_heads ${numAttentionHeads}; expected whole heads.`,
+  );
+}

@@ -1,0 +1,77 @@
+import type { PictureSource } from '../image/load-picture.ts';
+import type { DualEncoder } from '../models/dual-encoder.ts';
+import type { Precision } from '../models/parameters.ts';
+import type { Score } from './scores.ts';
+
+export interface EmbedImageOptions {
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface EmbedTextOptions {
+  /** Cuts texts that are too long, as the reference's `truncation=True`; default false: such a text is an error. */
+  readonly truncate?: boolean | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ClassifyOptions extends EmbedTextOptions {
+  /** Sentence that each label is put into at `{}`: `a photo of a {}`. Default the label alone. */
+  readonly template?: string | undefined;
+  /** What logits are divided by: above 1 evens the probabilities out, below sharpens them. Default 1. */
+  readonly temperature?: number | undefined;
+}
+
+/** How well one label fits a picture. */
+export interface LabelScore extends Score {
+  readonly label: string;
+}
+
+/** A CLIP or SigLIP checkpoint on a device: pictures and texts as unit vectors in one space. */
+export interface ContrastiveModel {
+  /** Folder or address it came from. */
+  readonly name: string;
+  readonly adapterName: string;
+  /** One line for people when a CPU does a GPU's work and nobody asked for that. */
+  readonly notice: string | undefined;
+  readonly model: DualEncoder;
+  readonly precision: Precision;
+  /** From the call of `loadContrastiveModel` until it was ready, in ms. */
+  readonly loadMs: number;
+  /** Tensors of the checkpoint that the model does not use, for a warning. */
+  readonly unusedTensors: readonly string[];
+  /** Values of an embedding. */
+  readonly embeddingSize: number;
+  /** Pictures handed in together run in batches of at most so many. */
+  readonly maxImageBatch: number;
+
+  /** A picture's unit vector, [E]. Throws as `loadPicture` does. */
+  embedImage(picture: PictureSource, options?: EmbedImageOptions): Promise<Float32Array>;
+  /** Of each picture; they are decoded a batch at a time, so any number fits. */
+  embedImage(pictures: readonly PictureSource[], options?: EmbedImageOptions): Promise<Float32Array[]>;
+
+  /** A text's unit vector, [E]. Throws InputError for one that is too long. */
+  embedText(text: string, options?: EmbedTextOptions): Promise<Float32Array>;
+  embedText(texts: readonly string[], options?: EmbedTextOptions): Promise<Float32Array[]>;
+
+  /** An image's embedding against those of texts, in their order, with the checkpoint's scale and bias. */
+  score(
+    image: Float32Array,
+    texts: readonly Float32Array[],
+    options?: Pick<ClassifyOptions, 'temperature'>,
+  ): readonly Score[];
+
+  /** Which of `labels` fits the picture, the best first. Throws InputError for no labels. */
+  classify(
+    picture: PictureSource,
+    labels: readonly string[],
+    options?: ClassifyOptions,
+  ): Promise<readonly LabelScore[]>;
+  /** Of each picture; the labels are embedded once. */
+  classify(
+    pictures: readonly PictureSource[],
+    labels: readonly string[],
+    options?: ClassifyOptions,
+  ): Promise<readonly (readonly LabelScore[])[]>;
+
+  /** Frees all that is on the device; the device too, where `loadContrastiveModel` made it. */
+  dispose(): void;
+}
