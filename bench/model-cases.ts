@@ -1,9 +1,10 @@
 import { compile } from '../src/compile/compile.ts';
 import type { FloatDType } from '../src/core/dtype.ts';
-import { buildDecoderGraph, buildVisionGraph } from '../src/generate/graphs.ts';
+import { invariant } from '../src/core/errors.ts';
+import { buildDecoderGraph, buildTileGraph } from '../src/generate/graphs.ts';
 import { openModelFiles } from '../src/generate/model-files.ts';
 import type { Graph } from '../src/graph/graph.ts';
-import type { Model } from '../src/models/model.ts';
+import type { Model, VisionLayout } from '../src/models/model.ts';
 import type { Precision } from '../src/models/parameters.ts';
 import { createModel } from '../src/models/registry.ts';
 import type { InputValue } from '../src/runtime/inputs.ts';
@@ -22,18 +23,21 @@ const CAPACITY = 256;
 
 /** Parts of the built-in model, whole: what generation runs, but for reading the token back. */
 export const modelCases: readonly BenchCase[] = (['f32', 'f16'] as const).flatMap((dtype) => [
-  modelCase('vision tower', '3x128x128', dtype, (model, weights, precision) => ({
-    graph: buildVisionGraph(model, weights, precision),
-    inputs: { pixelValues: operandValues('pixelValues', model.vision?.imageShape ?? []) },
-  })),
-  modelCase('prefill', `S=${PREFILL}`, dtype, (model, weights, precision) => {
-    const imageTokens = model.vision?.tokensPerImage ?? 0;
+  modelCase('vision tower', '3x128x128', dtype, (model, weights, precision) => {
+    const { tile } = pictureLayout(model);
     return {
-      graph: decoderGraph(model, weights, precision, PREFILL, imageTokens),
+      graph: buildTileGraph(model, weights, precision, tile),
+      inputs: { pixelValues: operandValues('pixelValues', tile.shape) },
+    };
+  }),
+  modelCase('prefill', `S=${PREFILL}`, dtype, (model, weights, precision) => {
+    const { tokens: imageRows } = pictureLayout(model);
+    return {
+      graph: decoderGraph(model, weights, precision, PREFILL, imageRows),
       inputs: {
         ...decoderInputs(PREFILL, 0),
-        imageFeatures: operandValues('imageFeatures', [imageTokens, model.text.hiddenSize]),
-        imageIndex: Int32Array.from({ length: PREFILL }, (_, i) => (i < imageTokens ? i : -1)),
+        imageFeatures: operandValues('imageFeatures', [imageRows, model.text.hiddenSize]),
+        imageIndex: Int32Array.from({ length: PREFILL }, (_, i) => (i < imageRows ? i : -1)),
       },
     };
   }),
@@ -42,6 +46,11 @@ export const modelCases: readonly BenchCase[] = (['f32', 'f16'] as const).flatMa
     inputs: decoderInputs(1, PREFILL),
   })),
 ]);
+
+function pictureLayout({ modelType, vision }: Model): VisionLayout {
+  invariant(vision, `${modelType} has no vision tower`);
+  return vision.typicalLayout;
+}
 
 interface ModelPart {
   readonly graph: Graph;
@@ -90,9 +99,15 @@ const decoderGraph = (
   weights: WeightScope,
   precision: Precision,
   seq: number,
-  imageTokens: number,
+  imageRows: number,
 ): Graph =>
-  buildDecoderGraph(model, weights, precision, { seq, capacity: CAPACITY, imageTokens, picker: 'greedy' });
+  buildDecoderGraph(model, weights, precision, {
+    seq,
+    capacity: CAPACITY,
+    imageRows,
+    spans: false,
+    picker: 'greedy',
+  });
 
 /** `seq` tokens after `past`; which ones they are does not change the time. */
 const decoderInputs = (seq: number, past: number) => ({

@@ -3,7 +3,7 @@ import { buffer } from 'node:stream/consumers';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { GenerateOptions, VisionLanguageModel } from '../generate/vision-language-model.ts';
 import { loadPicture } from '../image/load-picture.ts';
-import { imagesOf, type Message } from '../text/messages.ts';
+import { type Message, mediaOf } from '../text/messages.ts';
 import { defineCommand, type OptionValues, type Terminal } from './command.ts';
 import { readMessages } from './messages-file.ts';
 import { modelOptions, openModel } from './model-options.ts';
@@ -84,7 +84,9 @@ async function readRequest(
       );
     }
     const conversation = await readMessages(messages);
-    const pictures = imagesOf(conversation).map((image) => loadPicture(image as string, { signal }));
+    const pictures = mediaOf(conversation).flatMap((part) =>
+      part.type === 'image' ? [loadPicture(part.image as string, { signal })] : [],
+    );
     return { messages: withoutImages(conversation), images: await Promise.all(pictures) };
   }
   if (prompt === undefined && images.length === 0) {

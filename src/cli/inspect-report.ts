@@ -16,7 +16,10 @@ export function formatReport(report: CheckpointReport): string[] {
       ['context', `${formatCount(text.maxPositionEmbeddings)} tokens`],
       ...(vision
         ? [
-            ['pictures', `${vision.imageShape.join(' x ')} values`],
+            [
+              'pictures',
+              `${vision.tilesPerImage > 1 ? `${vision.tilesPerImage} tiles of ` : ''}${vision.imageShape.join(' x ')} values`,
+            ],
             ['image tokens', `${vision.tokensPerImage} per picture`],
           ]
         : [['pictures', 'none: a language model']]),

@@ -1,10 +1,10 @@
 import { ConfigError } from '../core/errors.ts';
-import { readIfPresent, readImageProcessor } from '../generate/checkpoint-assets.ts';
-import { type ImageProcessorConfig, outputSize } from '../image/image-processor.ts';
+import { readProcessorFiles } from '../generate/processor-files.ts';
+import { type ImageProcessorConfig, outputSize, parseImageProcessor } from '../image/image-processor.ts';
 import type { DualEncoder } from '../models/dual-encoder.ts';
 import { createDualEncoder } from '../models/registry.ts';
 import { createTokenizer } from '../text/tokenizer.ts';
-import { type CheckpointFiles, readJson } from '../weights/checkpoint-files.ts';
+import { type CheckpointFiles, readJson, readJsonIfPresent } from '../weights/checkpoint-files.ts';
 import { createTextProcessor, type TextProcessor } from './text-processor.ts';
 
 /** What the folder of a dual encoder holds besides its weights. */
@@ -21,11 +21,12 @@ export interface ContrastiveAssets {
 export async function readContrastiveAssets(files: CheckpointFiles): Promise<ContrastiveAssets> {
   const config = await readJson(files, 'config.json');
   const model = createDualEncoder(config, `${files.name}: config.json`);
-  const [tokenizerJson, tokenizerConfig, imageProcessor] = await Promise.all([
+  const [tokenizerJson, tokenizerConfig, processorFiles] = await Promise.all([
     readJson(files, 'tokenizer.json'),
-    readIfPresent(files, 'tokenizer_config.json'),
-    readImageProcessor(files),
+    readJsonIfPresent(files, 'tokenizer_config.json'),
+    readProcessorFiles(files),
   ]);
+  const imageProcessor = parseImageProcessor(processorFiles.imageProcessor.json);
   const [, height, width] = model.vision.imageShape;
   const size = outputSize(imageProcessor);
   if (size?.height !== height || size.width !== width) {

@@ -6,6 +6,7 @@ import type { Decoder } from './decoder.ts';
 import type { GenerationResult } from './generation.ts';
 import type { SamplingOptions } from './generation-config.ts';
 import type { ImageEncoder } from './image-encoder.ts';
+import { type CachedPrefix, commonPrefix, extendPrefix, mediaBeyond, prefixOf } from './prefix.ts';
 import type { Prompt } from './prompt.ts';
 
 /** Everything one answer needs, with no option left open. */
@@ -13,6 +14,8 @@ export interface AnswerRequest {
   readonly prompt: Prompt;
   readonly sampling: SamplingOptions;
   readonly seed: number;
+  /** Whether keys and values of the last answer may serve this one. */
+  readonly reusePrefix: boolean;
   readonly maxNewTokens: number;
   readonly contextLength: number;
   readonly eosTokenIds: readonly number[];
@@ -23,10 +26,16 @@ export interface AnswerRequest {
 }
 
 export interface AnswerParts {
+  /** What the decoder's cache holds from the last answer. */
+  readonly conversation: Conversation;
   readonly decoder: Decoder;
   readonly imageEncoder: ImageEncoder | undefined;
   readonly tokenizer: Tokenizer;
   readonly peakGpuBytes: () => number;
+}
+
+export interface Conversation {
+  cached: CachedPrefix | undefined;
 }
 
 /**
@@ -38,27 +47,71 @@ export async function answer(
   request: AnswerRequest,
   emit: (text: string) => void,
 ): Promise<GenerationResult> {
-  const { decoder, tokenizer } = parts;
-  const { prompt, sampling, seed, signal } = request;
+  const { decoder, conversation } = parts;
+  const { prompt } = request;
   const promptLength = prompt.tokenIds.length;
   const maxNewTokens = Math.max(1, Math.min(request.maxNewTokens, request.contextLength - promptLength));
-  decoder.start(promptLength + maxNewTokens);
-
-  const detokenizer = createDetokenizer(tokenizer);
-  const stops = createStopStrings(request.stop);
+  const prefix = prefixOf(prompt);
+  const { cached } = conversation;
+  const common = cached && request.reusePrefix ? commonPrefix(cached, prefix) : 0;
+  const keep = decoder.start(promptLength + maxNewTokens, common);
   const tokenIds: number[] = [];
+  try {
+    const firstToken = await prefill(parts, request, keep);
+    const firstTokenMs = performance.now() - request.startedMs;
+    const { text, finishReason } = await decodeTokens(parts, request, {
+      firstToken,
+      maxNewTokens,
+      tokenIds,
+      emit,
+    });
+    const totalMs = performance.now() - request.startedMs;
+    const decodeSeconds = (totalMs - firstTokenMs) / 1000;
+    return {
+      text,
+      tokenIds,
+      promptTokenIds: prompt.tokenIds,
+      finishReason,
+      stats: {
+        promptTokens: promptLength,
+        reusedTokens: keep,
+        generatedTokens: tokenIds.length,
+        firstTokenMs,
+        totalMs,
+        tokensPerSecond: tokenIds.length > 1 ? (tokenIds.length - 1) / decodeSeconds : 0,
+        peakGpuBytes: parts.peakGpuBytes(),
+        seed: request.seed,
+      },
+    };
+  } finally {
+    conversation.cached = extendPrefix(prefix, tokenIds, prompt.nextPosition, decoder.past);
+  }
+}
+
+interface Decoding {
+  readonly firstToken: number;
+  readonly maxNewTokens: number;
+  /** Filled token by token, so that an answer that is stopped leaves what it had. */
+  readonly tokenIds: number[];
+  readonly emit: (text: string) => void;
+}
+
+async function decodeTokens(
+  { decoder, tokenizer }: AnswerParts,
+  { sampling, seed, signal, eosTokenIds, stop }: AnswerRequest,
+  { firstToken, maxNewTokens, tokenIds, emit }: Decoding,
+): Promise<Pick<GenerationResult, 'text' | 'finishReason'>> {
+  const detokenizer = createDetokenizer(tokenizer);
+  const stops = createStopStrings(stop);
   let text = '';
   const write = (piece: string): void => {
     text += piece;
     if (piece !== '') emit(piece);
   };
-
-  let token = await prefill(parts, request);
-  const firstTokenMs = performance.now() - request.startedMs;
   let finishReason: GenerationResult['finishReason'] = 'length';
-  for (;;) {
+  for (let token = firstToken; ; token = await decoder.next({ tokenIds: [token], sampling, seed, signal })) {
     tokenIds.push(token);
-    const ended = request.eosTokenIds.includes(token);
+    const ended = eosTokenIds.includes(token);
     const released = stops.push(ended ? '' : detokenizer.push(token));
     write(released.text);
     if (ended || released.stopped) {
@@ -67,43 +120,36 @@ export async function answer(
     }
     if (tokenIds.length === maxNewTokens) break;
     throwIfAborted(signal);
-    token = await decoder.next({ tokenIds: [token], sampling, seed, signal });
   }
   if (stops.matched() === null) {
     write(stops.push(detokenizer.flush()).text);
     if (stops.matched() === null) write(stops.flush());
     else finishReason = 'stop';
   }
-
-  const totalMs = performance.now() - request.startedMs;
-  const decodeSeconds = (totalMs - firstTokenMs) / 1000;
-  return {
-    text,
-    tokenIds,
-    promptTokenIds: prompt.tokenIds,
-    finishReason,
-    stats: {
-      promptTokens: promptLength,
-      generatedTokens: tokenIds.length,
-      firstTokenMs,
-      totalMs,
-      tokensPerSecond: tokenIds.length > 1 ? (tokenIds.length - 1) / decodeSeconds : 0,
-      peakGpuBytes: parts.peakGpuBytes(),
-      seed,
-    },
-  };
+  return { text, finishReason };
 }
 
-/** Encodes the pictures and runs the prompt; returns the first token. */
+/** Encodes the pictures and runs the prompt from token `keep` on; returns the first token. */
 async function prefill(
   { decoder, imageEncoder }: AnswerParts,
   { prompt, sampling, seed, signal }: AnswerRequest,
+  keep: number,
 ): Promise<number> {
-  const { tokenIds, imageIndex, pixelValues } = prompt;
-  if (!imageEncoder || pixelValues.length === 0) return decoder.next({ tokenIds, sampling, seed, signal });
-  const features = await imageEncoder.encode(pixelValues, signal);
+  if (keep > 0 && sampling.repetitionPenalty !== 1) await decoder.markSeen(prompt.tokenIds.slice(0, keep));
+  const { media, index } = mediaBeyond(prompt, keep);
+  const input = {
+    tokenIds: prompt.tokenIds.slice(keep),
+    positions: prompt.positions.map((axis) => axis.subarray(keep)),
+    nextPosition: prompt.nextPosition,
+    spans: prompt.spans?.subarray(2 * keep),
+    sampling,
+    seed,
+    signal,
+  };
+  if (!imageEncoder || media.length === 0) return decoder.next(input);
+  const features = await imageEncoder.encode(media, signal);
   try {
-    return await decoder.next({ tokenIds, images: { features, index: imageIndex }, sampling, seed, signal });
+    return await decoder.next({ ...input, images: { features, index } });
   } finally {
     features.dispose();
   }

@@ -1,11 +1,16 @@
-import { type ImageProcessorConfig, parseImageProcessor } from '../image/image-processor.ts';
 import { readConfig } from '../models/config-reader.ts';
 import type { Model } from '../models/model.ts';
 import { createModel } from '../models/registry.ts';
+import type { Processor } from '../processors/processor.ts';
+import { createProcessor } from '../processors/registry.ts';
 import { findChatTemplate } from '../text/chat-template.ts';
 import { createTokenizer, type Tokenizer } from '../text/tokenizer.ts';
-import { type CheckpointFiles, readJson, readText } from '../weights/checkpoint-files.ts';
+import { type CheckpointFiles, readJson, readJsonIfPresent, readText } from '../weights/checkpoint-files.ts';
 import { type GenerationConfig, parseGenerationConfig } from './generation-config.ts';
+import { readProcessorFiles } from './processor-files.ts';
+
+/** Fields of preprocessor_config.json, by their own names: `{ do_image_splitting: false }`. */
+export type ProcessorOverrides = Readonly<Record<string, unknown>>;
 
 /** What a checkpoint folder holds besides its weights. */
 export interface CheckpointAssets {
@@ -13,8 +18,11 @@ export interface CheckpointAssets {
   readonly tokenizer: Tokenizer;
   /** Jinja source; null in a checkpoint that was never taught to chat. */
   readonly chatTemplate: string | null;
-  /** Absent in a language model. */
-  readonly imageProcessor?: ImageProcessorConfig;
+  /**
+   * What turns conversations into the model's numbers, with fields of its image processor's config replaced by
+   * `overrides`; absent in a language model. Throws ConfigError for bad ones.
+   */
+  readonly createProcessor?: (overrides?: ProcessorOverrides) => Processor;
   readonly generation: GenerationConfig;
 }
 
@@ -23,29 +31,32 @@ export async function readAssets(files: CheckpointFiles): Promise<CheckpointAsse
   const [config, tokenizerJson, tokenizerConfig, generationConfig] = await Promise.all([
     readJson(files, 'config.json'),
     readJson(files, 'tokenizer.json'),
-    readIfPresent(files, 'tokenizer_config.json'),
-    readIfPresent(files, 'generation_config.json'),
+    readJsonIfPresent(files, 'tokenizer_config.json'),
+    readJsonIfPresent(files, 'generation_config.json'),
   ]);
   const model = createModel(config, `${files.name}: config.json`);
   const tokenizer = createTokenizer(tokenizerJson, tokenizerConfig ?? {});
   const chatTemplate = findChatTemplate({
     jinja: (await files.has('chat_template.jinja')) ? await readText(files, 'chat_template.jinja') : null,
-    json: await readIfPresent(files, 'chat_template.json'),
+    json: await readJsonIfPresent(files, 'chat_template.json'),
     tokenizerConfig,
   });
   const generation = parseGenerationConfig(generationConfig, readConfig(config, 'config.json'));
   const assets = { model, tokenizer, chatTemplate, generation };
-  return model.vision ? { ...assets, imageProcessor: await readImageProcessor(files) } : assets;
+  if (!model.vision) return assets;
+  const processorFiles = await readProcessorFiles(files);
+  const create = (overrides: ProcessorOverrides = {}): Processor => {
+    const { imageProcessor } = processorFiles;
+    const changed = readConfig({ ...imageProcessor.json, ...overrides }, imageProcessor.where);
+    return createProcessor({
+      ...processorFiles,
+      imageProcessor: changed,
+      model,
+      tokenizer,
+      config: readConfig(config, `${files.name}: config.json`),
+    });
+  };
+  // Bad files are found while loading, not with the first picture.
+  create();
+  return { ...assets, createProcessor: create };
 }
-
-/** `preprocessor_config.json` in transformers 4.x, nested in `processor_config.json` in 5.x. */
-export async function readImageProcessor(files: CheckpointFiles): Promise<ImageProcessorConfig> {
-  const file = (await files.has('preprocessor_config.json'))
-    ? 'preprocessor_config.json'
-    : 'processor_config.json';
-  return parseImageProcessor(await readJson(files, file));
-}
-
-/** A file's JSON; undefined where the checkpoint has none of that name. */
-export const readIfPresent = async (files: CheckpointFiles, file: string): Promise<unknown> =>
-  (await files.has(file)) ? readJson(files, file) : undefined;

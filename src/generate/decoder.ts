@@ -1,26 +1,22 @@
 import { InputError, invariant } from '../core/errors.ts';
 import { encodeSampling } from '../ops/sampling.ts';
 import type { HostArray } from '../runtime/host-array.ts';
-import type { InputValue } from '../runtime/inputs.ts';
 import { createStateStore, type StateStore } from '../runtime/state-store.ts';
 import { throwIfAborted } from './abort.ts';
+import { bucketOf, chunkEnd, type DecoderTokens, decoderInputs } from './decoder-inputs.ts';
 import type { SamplingOptions } from './generation-config.ts';
-import { buildDecoderGraph, type DecoderShape } from './graphs.ts';
-import type { ImageFeatures } from './image-encoder.ts';
+import { buildDecoderGraph, buildSeenGraph, type DecoderShape } from './graphs.ts';
 import { createSessionCache, type ModelRuntime } from './sessions.ts';
 
-/** Tokens of one pass at most: longer prompts run in chunks, so that memory does not grow with the prompt. */
-const MAX_CHUNK = 512;
 /** The cache grows in these steps, so that few lengths mean few compilations. */
 const CAPACITY_STEP = 256;
 /** One decode step and a few prompt buckets, each with and without pictures. */
 const MAX_SESSIONS = 8;
 
 /** Tokens to run, and how to pick the one after them. */
-export interface DecoderInput {
-  readonly tokenIds: readonly number[];
-  /** Image features and, for each token, its row in them or -1. */
-  readonly images?: { readonly features: ImageFeatures; readonly index: Int32Array } | undefined;
+export interface DecoderInput extends DecoderTokens {
+  /** Position of the token after these; counted on by one each where absent. */
+  readonly nextPosition?: number;
   readonly sampling: SamplingOptions;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
@@ -30,8 +26,13 @@ export interface DecoderInput {
 export interface Decoder {
   /** Tokens in the cache. */
   readonly past: number;
-  /** Makes room for `tokens` in all and forgets what the cache held. Throws InputError beyond the context length. */
-  start(tokens: number): void;
+  /**
+   * Makes room for `tokens` in all and forgets all but the first `keep` of those in the cache. Returns how many are
+   * kept: none where the cache has to grow. Throws InputError beyond the context length.
+   */
+  start(tokens: number, keep?: number): number;
+  /** Counts `tokenIds`, which were kept, as seen: a repetition penalty is about them too. */
+  markSeen(tokenIds: readonly number[]): Promise<void>;
   /** Appends tokens to the cache and picks the next one. */
   next(input: DecoderInput): Promise<number>;
   /** Compiles the decode step and loads its weights. */
@@ -44,16 +45,16 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
   const contextLength = model.text.maxPositionEmbeddings;
   let capacity = initialCapacity(contextLength);
   let past = 0;
+  let nextPosition = 0;
   let states: StateStore = createStateStore(device);
   let sessions = createSessionCache(runtime, states, MAX_SESSIONS);
 
-  const session = (seq: number, imageTokens: number, picker: DecoderShape['picker']) =>
-    sessions.get(`decoder S=${seq} images=${imageTokens} ${picker}`, () =>
-      buildDecoderGraph(model, weightScope, precision, { seq, capacity, imageTokens, picker }),
+  const session = (shape: Omit<DecoderShape, 'capacity'>) =>
+    sessions.get(`decoder ${Object.entries(shape).flat().join(' ')}`, () =>
+      buildDecoderGraph(model, weightScope, precision, { ...shape, capacity }),
     );
 
   const reserve = (tokens: number): void => {
-    if (tokens <= capacity) return;
     sessions.clear();
     states.dispose();
     // Doubling keeps a growing chat from compiling anew at every turn.
@@ -65,11 +66,23 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
 
   const runChunk = async (input: DecoderInput, begin: number, count: number): Promise<number> => {
     const seq = bucketOf(count);
-    const imageTokens = input.images?.features.rows ?? 0;
-    const picker = isGreedy(input.sampling) ? 'greedy' : 'sample';
-    const step = await session(seq, imageTokens, picker);
-    const { token } = await step.runAndRead(chunkInputs(input, begin, count, seq, past, capacity), ['token']);
+    const { sampling, seed, images, spans } = input;
+    const greedy = isGreedy(sampling);
+    const step = await session({
+      seq,
+      imageRows: images?.features.rows ?? 0,
+      spans: spans !== undefined,
+      picker: greedy ? 'greedy' : 'sample',
+    });
+    const inputs = decoderInputs(model, input, { begin, count, seq, past, nextPosition, capacity });
+    inputs.lastRow = Uint32Array.of(count - 1);
+    if (!greedy) {
+      inputs.seenIds = paddedIds(input.tokenIds.slice(begin, begin + count), seq);
+      inputs.sampling = encodeSampling({ ...sampling, seed, step: past + count });
+    }
+    const { token } = await step.runAndRead(inputs, ['token']);
     past += count;
+    nextPosition += count;
     return firstOf(token);
   };
 
@@ -77,30 +90,44 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
     get past() {
       return past;
     },
-    start(tokens) {
+    start(tokens, keep = 0) {
       if (tokens > contextLength) {
         throw new InputError(
           `generate: ${tokens} tokens do not fit the model's context of ${contextLength}; expected fewer. Shorten the prompt or use fewer pictures.`,
         );
       }
-      reserve(tokens);
-      states.reset();
-      past = 0;
+      invariant(keep <= past, `${keep} tokens are to be kept of ${past}`);
+      const kept = tokens <= capacity ? keep : 0;
+      if (tokens > capacity) reserve(tokens);
+      states.reset(kept > 0 ? 'seen' : undefined);
+      past = kept;
+      nextPosition = kept;
+      return kept;
+    },
+    async markSeen(tokenIds) {
+      const seq = roundUp(tokenIds.length, CAPACITY_STEP);
+      const seen = await sessions.get(`seen ${seq}`, () => buildSeenGraph(model, seq));
+      seen.run({ seenIds: paddedIds(tokenIds, seq) });
     },
     async next(input) {
+      const { tokenIds, spans, signal } = input;
       invariant(
-        past + input.tokenIds.length <= capacity,
-        `${input.tokenIds.length} tokens after ${past} overflow a cache of ${capacity}`,
+        past + tokenIds.length <= capacity,
+        `${tokenIds.length} tokens after ${past} overflow a cache of ${capacity}`,
       );
       let token = 0;
-      for (let begin = 0; begin < input.tokenIds.length; begin += MAX_CHUNK) {
-        throwIfAborted(input.signal);
-        token = await runChunk(input, begin, Math.min(MAX_CHUNK, input.tokenIds.length - begin));
+      const before = past;
+      for (let begin = 0; begin < tokenIds.length; ) {
+        throwIfAborted(signal);
+        const end = chunkEnd(begin, tokenIds.length, spans, before);
+        token = await runChunk(input, begin, end - begin);
+        begin = end;
       }
+      if (input.nextPosition !== undefined) nextPosition = input.nextPosition;
       return token;
     },
     async prepare() {
-      await session(1, 0, 'greedy');
+      await session({ seq: 1, imageRows: 0, spans: false, picker: 'greedy' });
     },
     dispose() {
       sessions.clear();
@@ -118,45 +145,11 @@ const isGreedy = (sampling: SamplingOptions): boolean =>
 
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
 
-/** Padded length of a pass: few lengths mean few plans, and small steps waste little work. */
-function bucketOf(count: number): number {
-  if (count === 1) return 1;
-  return count <= 128 ? roundUp(count, 16) : roundUp(count, 64);
-}
-
-/**
- * Inputs of one pass. Padding comes after the tokens: its cache rows are overwritten before any token sees them,
- * and rows beyond the cache are dropped.
- */
-function chunkInputs(
-  { tokenIds, images, sampling, seed }: DecoderInput,
-  begin: number,
-  count: number,
-  seq: number,
-  past: number,
-  capacity: number,
-): Record<string, InputValue> {
-  const ids = new Uint32Array(seq);
-  ids.set(tokenIds.slice(begin, begin + count));
-  const inputs: Record<string, InputValue> = {
-    ids,
-    past: Uint32Array.of(past),
-    positions: Uint32Array.from({ length: seq }, (_, i) => Math.min(past + i, capacity - 1)),
-    lastRow: Uint32Array.of(count - 1),
-  };
-  if (images) {
-    inputs.imageFeatures = images.features.tensor;
-    inputs.imageIndex = new Int32Array(seq)
-      .fill(-1)
-      .map((none, i) => (i < count ? (images.index[begin + i] ?? none) : none));
-  }
-  if (!isGreedy(sampling)) {
-    inputs.seenIds = new Int32Array(seq)
-      .fill(-1)
-      .map((none, i) => (i < count ? (tokenIds[begin + i] ?? none) : none));
-    inputs.sampling = encodeSampling({ ...sampling, seed, step: past + count });
-  }
-  return inputs;
+/** Ids of one pass, -1 behind them. */
+function paddedIds(tokenIds: readonly number[], seq: number): Int32Array<ArrayBuffer> {
+  const ids = new Int32Array(seq).fill(-1);
+  ids.set(tokenIds);
+  return ids;
 }
 
 function firstOf(values: HostArray | undefined): number {

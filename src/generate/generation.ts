@@ -11,6 +11,8 @@ export interface GenerationResult {
 
 export interface GenerationStats {
   readonly promptTokens: number;
+  /** Of these, how many were in the KV cache from the answer before. */
+  readonly reusedTokens: number;
   readonly generatedTokens: number;
   /** From the call to the first token, pictures included, in ms. */
   readonly firstTokenMs: number;

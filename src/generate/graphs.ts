@@ -1,11 +1,12 @@
 import { invariant } from '../core/errors.ts';
+import { dim, formatShape, type Shape } from '../core/shape.ts';
 import { embedding } from '../graph/embedding.ts';
 import { Graph } from '../graph/graph.ts';
-import { reshape } from '../graph/movement.ts';
+import { reshape, slice } from '../graph/movement.ts';
 import { argmax } from '../graph/reduce.ts';
 import { markSeen, sampleToken } from '../graph/sampling.ts';
 import { spliceRows } from '../graph/splice-rows.ts';
-import type { Model } from '../models/model.ts';
+import type { DecoderPass, Model, TileLayout, VisionLayout } from '../models/model.ts';
 import { bindParameters, type Precision } from '../models/parameters.ts';
 import { SAMPLING_WORDS } from '../ops/sampling.ts';
 import type { WeightScope } from '../weights/weight-scope.ts';
@@ -16,15 +17,18 @@ export interface DecoderShape {
   readonly seq: number;
   /** Tokens the KV cache holds. */
   readonly capacity: number;
-  /** Rows of image features the prompt refers to; 0 for text only. */
-  readonly imageTokens: number;
+  /** Rows of image features the pass is given; 0 for text only. */
+  readonly imageRows: number;
+  /** Whether tokens see keys besides those before them. */
+  readonly spans: boolean;
   /** `greedy` needs no parameters; `sample` reads them per step; `none` gives the logits of every token. */
   readonly picker: 'greedy' | 'sample' | 'none';
 }
 
 /**
- * Token ids to the next token. Inputs: ids, positions [1, S] u32; past, lastRow [1] u32; with images imageFeatures
- * [N, C] and imageIndex [1, S] i32 (-1 for text); to sample, seenIds [1, S] i32 (-1 for padding) and sampling.
+ * Token ids to the next token. Inputs: ids [1, S] u32; positions [1, S] u32, or with M-RoPE ropeCos and ropeSin
+ * [S, rotaryDim / 2]; past, lastRow [1] u32; with images imageFeatures [N, featureWidth] and imageIndex [1, S] i32 (-1
+ * for text); with spans span [1, S, 2] u32; to sample, seenIds [1, S] i32 (-1 for padding) and sampling.
  * Outputs: token [1] u32 and logits [1, V], or logits [S, V] where nothing is picked.
  */
 export function buildDecoderGraph(
@@ -33,23 +37,21 @@ export function buildDecoderGraph(
   precision: Precision,
   shape: DecoderShape,
 ): Graph {
-  const { seq: S, capacity, imageTokens } = shape;
+  const { seq: S, capacity } = shape;
   const { hiddenSize: C, vocabSize: V } = model.text;
   const graph = new Graph();
   const w = bindParameters(graph, weights, precision);
-  const past = graph.input('past', [1], 'u32');
-  const positions = graph.input('positions', [1, S], 'u32');
 
   let embeds = model.embedTokens(graph.input('ids', [1, S], 'u32'), w, precision.activations); // [1, S, C]
-  if (imageTokens > 0) {
-    const features = graph.input('imageFeatures', [imageTokens, C], precision.activations);
-    embeds = spliceRows(embeds, features, graph.input('imageIndex', [1, S], 'i32'));
-  }
+  const images = shape.imageRows > 0 ? imageInputs(graph, model, precision, shape) : undefined;
+  if (images) embeds = spliceRows(embeds, slice(images.features, 1, 0, C), images.index);
   const hiddenStates = model.decode(embeds, w, {
-    positions,
-    past,
+    ...positionInputs(graph, model, S),
+    past: graph.input('past', [1], 'u32'),
     capacity,
     kvCacheDType: precision.kvCache,
+    span: shape.spans ? graph.input('span', [1, S, 2], 'u32') : undefined,
+    images,
   });
   const rows = reshape(hiddenStates, [S, C]);
   if (shape.picker === 'none') {
@@ -68,11 +70,94 @@ export function buildDecoderGraph(
   return graph;
 }
 
-/** pixelValues [1, 3, H, W] → imageFeatures [tokensPerImage, C]. */
-export function buildVisionGraph(model: Model, weights: WeightScope, precision: Precision): Graph {
+function imageInputs(
+  graph: Graph,
+  model: Model,
+  { activations }: Precision,
+  { imageRows, seq }: DecoderShape,
+): DecoderPass['images'] {
+  invariant(model.vision, `${model.modelType} has no vision tower`);
+  return {
+    features: graph.input('imageFeatures', [imageRows, model.vision.featureWidth], activations),
+    index: graph.input('imageIndex', [1, seq], 'i32'),
+  };
+}
+
+/** Positions in the tables that a model keeps, or tables of this pass with a row per token. */
+function positionInputs(
+  graph: Graph,
+  { mrope }: Model,
+  seq: number,
+): Pick<DecoderPass, 'positions' | 'rope'> {
+  if (!mrope) return { positions: graph.input('positions', [1, seq], 'u32') };
+  const shape = [seq, mrope.rotaryDim / 2];
+  return {
+    positions: graph.constant(
+      `rows.${seq}`,
+      Uint32Array.from({ length: seq }, (_, row) => row),
+      [1, seq],
+    ),
+    rope: { cos: graph.input('ropeCos', shape, 'f32'), sin: graph.input('ropeSin', shape, 'f32') },
+  };
+}
+
+/** Seen tokens alone: seenIds [1, S] i32 (-1 for padding) into the state `seen`. */
+export function buildSeenGraph(model: Model, seq: number): Graph {
   const graph = new Graph();
-  invariant(model.vision && model.encodeImage, `${model.modelType} has no vision tower`);
-  const pixelValues = graph.input('pixelValues', [1, ...model.vision.imageShape], precision.activations);
-  graph.output('imageFeatures', model.encodeImage(pixelValues, bindParameters(graph, weights, precision)));
+  markSeen(graph.state('seen', [1, model.text.vocabSize], 'u32'), graph.input('seenIds', [1, seq], 'i32'));
   return graph;
+}
+
+/** pixelValues [1, ...tile.shape] → tileFeatures [rows, width]. */
+export function buildTileGraph(
+  model: Model,
+  weights: WeightScope,
+  precision: Precision,
+  tile: TileLayout,
+): Graph {
+  const graph = new Graph();
+  invariant(model.encodeTile, `${model.modelType} has no vision tower`);
+  const pixelValues = graph.input('pixelValues', [1, ...tile.shape], precision.activations);
+  const parameters = bindParameters(graph, weights, precision);
+  graph.output('tileFeatures', model.encodeTile(pixelValues, tile, parameters));
+  return graph;
+}
+
+/** tileFeatures [tiles * rows, width] → imageFeatures [tokens, featureWidth]; undefined where they are that already. */
+export function buildPackGraph(
+  model: Model,
+  weights: WeightScope,
+  precision: Precision,
+  layout: VisionLayout,
+  tileFeatures: Shape,
+): Graph | undefined {
+  const [rows, width] = [dim(tileFeatures, 0) * layout.tiles, dim(tileFeatures, 1)];
+  const graph = new Graph();
+  const features = graph.input('tileFeatures', [rows, width], precision.activations);
+  const packed = model.packTiles?.(features, layout, bindParameters(graph, weights, precision)) ?? features;
+  const { featureWidth } = model.vision ?? {};
+  invariant(
+    dim(packed.shape, 0) === layout.tokens && dim(packed.shape, 1) === featureWidth,
+    `${model.modelType} packs ${formatShape(packed.shape)} for ${layout.tokens} tokens of ${featureWidth}`,
+  );
+  if (packed === features) return undefined;
+  graph.output('imageFeatures', packed);
+  return graph;
+}
+
+/** A decode step and, where there is one, the vision tower on a usual picture: between them they use every weight. */
+export function wholeModelGraphs(
+  model: Model,
+  weights: WeightScope,
+  precision: Precision,
+  capacity: number,
+): Graph[] {
+  const shape = { seq: 1, capacity, imageRows: 0, spans: false, picker: 'greedy' } as const;
+  const graphs = [buildDecoderGraph(model, weights, precision, shape)];
+  if (!model.vision) return graphs;
+  const { typicalLayout } = model.vision;
+  const tile = buildTileGraph(model, weights, precision, typicalLayout.tile);
+  const tileFeatures = tile.outputs.get('tileFeatures')?.shape ?? [];
+  const pack = buildPackGraph(model, weights, precision, typicalLayout, tileFeatures);
+  return [...graphs, tile, ...(pack ? [pack] : [])];
 }

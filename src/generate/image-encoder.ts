@@ -1,76 +1,137 @@
 import { DTYPE_BYTES } from '../core/dtype.ts';
 import { invariant } from '../core/errors.ts';
+import { dim } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
+import type { VisionLayout } from '../models/model.ts';
+import type { ProcessedMedium } from '../processors/processor.ts';
 import type { DeviceTensor } from '../runtime/inputs.ts';
+import type { Session } from '../runtime/session.ts';
 import { createStateStore } from '../runtime/state-store.ts';
 import { throwIfAborted } from './abort.ts';
-import { buildVisionGraph } from './graphs.ts';
+import { createFeatureCache } from './feature-cache.ts';
+import { buildPackGraph, buildTileGraph } from './graphs.ts';
 import { createSessionCache, type ModelRuntime } from './sessions.ts';
 
-/** Image features of a prompt's pictures, one after another, on the GPU until disposed of. */
+/** Features of a prompt's pictures and videos, one after another, on the GPU until disposed of. */
 export interface ImageFeatures {
   readonly tensor: DeviceTensor;
-  /** Rows of [rows, hiddenSize]. */
+  /** Rows of [rows, featureWidth], the last of them padding. */
   readonly rows: number;
   dispose(): void;
 }
 
 export interface ImageEncoder {
-  /** Compiles the tower and loads its weights, so that the first picture does not wait for them. */
+  /** Compiles the tower for a usual picture and loads its weights, so that the first one does not wait for them. */
   prepare(): Promise<void>;
-  /** pixelValues of each picture [3, H, W] → features [pictures * tokensPerImage, hiddenSize]. */
-  encode(pixelValues: readonly Float32Array[], signal?: AbortSignal): Promise<ImageFeatures>;
+  /** Features of all media in a row. Those seen lately are not encoded again. */
+  encode(media: readonly ProcessedMedium[], signal?: AbortSignal): Promise<ImageFeatures>;
   dispose(): void;
 }
 
-/** Encodes one picture at a time: one plan serves any number of them, in constant memory. */
+/** Rows are padded to this multiple, so that prompts with more or fewer pictures share decoder plans. */
+const ROW_STEP = 64;
+/** Pictures of as many sizes stay compiled, and as many ways to pack them. */
+const MAX_SESSIONS = 4;
+
+/** Encodes one tile at a time: one plan serves any number of them, in constant memory. */
 export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
   const { device, model, weightScope, precision } = runtime;
   const states = createStateStore(device);
-  const sessions = createSessionCache(runtime, states, 1);
-  const session = () => sessions.get('vision', () => buildVisionGraph(model, weightScope, precision));
+  const tileSessions = createSessionCache(runtime, states, MAX_SESSIONS);
+  const packSessions = createSessionCache(runtime, states, MAX_SESSIONS);
+  const cache = createFeatureCache(device);
+  const usage = bufferUsage.copySrc | bufferUsage.copyDst;
+
+  const tileSession = ({ tile }: VisionLayout): Promise<Session> =>
+    tileSessions.get(`vision ${JSON.stringify(tile)}`, () =>
+      buildTileGraph(model, weightScope, precision, tile),
+    );
+  const rowBytes = (width: number): number => width * DTYPE_BYTES[precision.activations];
+  const copy = (from: DeviceTensor, to: GPUBuffer, offset: number): void => {
+    const encoder = device.gpu.createCommandEncoder({ label: 'image features' });
+    encoder.copyBufferToBuffer(from.buffer, from.offset, to, offset, from.byteLength);
+    device.gpu.queue.submit([encoder.finish()]);
+  };
+
+  /** Runs `fill` on a new buffer, which is destroyed where that fails. */
+  const withBuffer = async (byteLength: number, fill: (buffer: GPUBuffer) => Promise<void>) => {
+    const buffer = device.createBuffer({ label: 'image features', byteLength, usage });
+    try {
+      await fill(buffer);
+    } catch (error) {
+      device.destroyBuffer(buffer);
+      throw error;
+    }
+    return buffer;
+  };
+
+  const encodeTiles = async (medium: ProcessedMedium, session: Session, signal?: AbortSignal) => {
+    const { tile, tiles } = medium.layout;
+    const { byteLength } = session.output('tileFeatures');
+    return withBuffer(byteLength * tiles, async (buffer) => {
+      let done = 0;
+      for await (const pixelValues of medium.tiles()) {
+        throwIfAborted(signal);
+        session.run({ pixelValues });
+        copy(session.output('tileFeatures'), buffer, done++ * byteLength);
+        // Frames are many and decode fast: without a pause their pixels would pile up in the queue.
+        if (tile.kind === 'video') await device.onSubmittedWorkDone();
+      }
+      invariant(done === tiles, `${done} tiles came where the layout has ${tiles}`);
+    });
+  };
+
+  const encodeMedium = async (medium: ProcessedMedium, signal?: AbortSignal): Promise<GPUBuffer> => {
+    const { layout } = medium;
+    const session = await tileSession(layout);
+    const tileShape = session.plan.outputs.get('tileFeatures')?.shape ?? [];
+    const tileFeatures = await encodeTiles(medium, session, signal);
+    const packGraph = buildPackGraph(model, weightScope, precision, layout, tileShape);
+    if (!packGraph) return tileFeatures;
+    try {
+      const pack = await packSessions.get(`pack ${JSON.stringify(layout)}`, () => packGraph);
+      const byteLength = dim(tileShape, 0) * layout.tiles * rowBytes(dim(tileShape, 1));
+      pack.run({ tileFeatures: { buffer: tileFeatures, offset: 0, byteLength } });
+      const packed = pack.output('imageFeatures');
+      return await withBuffer(packed.byteLength, async (buffer) => copy(packed, buffer, 0));
+    } finally {
+      device.destroyBuffer(tileFeatures);
+    }
+  };
+
+  const cachedFeatures = async (medium: ProcessedMedium, signal?: AbortSignal): Promise<GPUBuffer> => {
+    const key = medium.key === null ? null : `${medium.key} ${JSON.stringify(medium.layout)}`;
+    return cache.get(key) ?? cache.add(key, await encodeMedium(medium, signal));
+  };
 
   return {
     async prepare() {
-      await session();
+      invariant(model.vision, `${model.modelType} has no vision tower`);
+      await tileSession(model.vision.typicalLayout);
     },
-    async encode(pixelValues, signal) {
-      const { vision, text } = model;
-      invariant(vision, `${model.modelType} has no vision tower`);
-      const tower = await session();
-      const rows = vision.tokensPerImage;
-      const bytesPerPicture = rows * text.hiddenSize * DTYPE_BYTES[precision.activations];
-      const byteLength = bytesPerPicture * pixelValues.length;
-      const usage = bufferUsage.copySrc | bufferUsage.copyDst;
-      const buffer = device.createBuffer({ label: 'image features', byteLength, usage });
-      try {
-        pixelValues.forEach((values, picture) => {
-          throwIfAborted(signal);
-          tower.run({ pixelValues: values });
-          const features = tower.output('imageFeatures');
-          const encoder = device.gpu.createCommandEncoder({ label: 'image features' });
-          encoder.copyBufferToBuffer(
-            features.buffer,
-            features.offset,
-            buffer,
-            picture * bytesPerPicture,
-            bytesPerPicture,
-          );
-          device.gpu.queue.submit([encoder.finish()]);
-        });
-      } catch (error) {
-        device.destroyBuffer(buffer);
-        throw error;
-      }
-      return {
-        tensor: { buffer, offset: 0, byteLength },
-        rows: rows * pixelValues.length,
-        dispose: () => device.destroyBuffer(buffer),
-      };
+    async encode(media, signal) {
+      invariant(model.vision, `${model.modelType} has no vision tower`);
+      const bytesPerRow = rowBytes(model.vision.featureWidth);
+      const tokens = media.reduce((sum, { layout }) => sum + layout.tokens, 0);
+      const rows = Math.ceil(tokens / ROW_STEP) * ROW_STEP;
+      const byteLength = rows * bytesPerRow;
+      const buffer = await withBuffer(byteLength, async (target) => {
+        let row = 0;
+        for (const medium of media) {
+          const { tokens: count } = medium.layout;
+          const features = await cachedFeatures(medium, signal);
+          copy({ buffer: features, offset: 0, byteLength: count * bytesPerRow }, target, row * bytesPerRow);
+          cache.release(features);
+          row += count;
+        }
+      });
+      return { tensor: { buffer, offset: 0, byteLength }, rows, dispose: () => device.destroyBuffer(buffer) };
     },
     dispose() {
-      sessions.clear();
+      tileSessions.clear();
+      packSessions.clear();
       states.dispose();
+      cache.dispose();
     },
   };
 }

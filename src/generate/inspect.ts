@@ -3,12 +3,11 @@ import type { Plan } from '../compile/plan.ts';
 import type { Caps } from '../core/caps.ts';
 import { DTYPE_BYTES, type FloatDType } from '../core/dtype.ts';
 import { elementCount, type Shape } from '../core/shape.ts';
-import type { Graph } from '../graph/graph.ts';
 import type { Model, TextInfo, VisionInfo } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
 import type { TensorIndex } from '../weights/safetensors.ts';
 import type { WeightRoot } from '../weights/weight-scope.ts';
-import { buildDecoderGraph, buildVisionGraph } from './graphs.ts';
+import { buildDecoderGraph, wholeModelGraphs } from './graphs.ts';
 import { choosePrecision } from './precision.ts';
 
 /** What a checkpoint is and what running it will take, known without a device. */
@@ -16,10 +15,21 @@ export interface CheckpointReport extends TensorTotals {
   readonly name: string;
   readonly modelType: string;
   readonly text: TextInfo;
-  readonly vision: VisionInfo | null;
+  readonly vision: VisionReport | null;
   readonly precision: Precision;
   readonly unusedTensors: readonly string[];
   readonly memory: MemoryEstimate;
+}
+
+/** A usual picture. */
+export interface VisionReport {
+  readonly imageTokenId: number;
+  /** Image features, and so tokens, of one picture. */
+  readonly tokensPerImage: number;
+  /** Pixel values of one tile: [channels, height, width], or [patches, values]. */
+  readonly imageShape: Shape;
+  /** Tiles of one picture, encoded one after another. */
+  readonly tilesPerImage: number;
 }
 
 /** What the tensors of a checkpoint say, whatever model they are of. */
@@ -91,15 +101,14 @@ export function inspectModel(
   { dtype, contextTokens }: InspectOptions,
 ): CheckpointReport {
   const precision = choosePrecision(dtype, BASELINE, index);
-  const decoder = (seq: number): Graph =>
-    buildDecoderGraph(model, weights, precision, {
-      seq,
-      capacity: contextTokens,
-      imageTokens: 0,
-      picker: 'greedy',
-    });
-  const graphs = [decoder(1), decoder(Math.min(PROMPT_CHUNK, contextTokens))];
-  if (model.vision) graphs.push(buildVisionGraph(model, weights, precision));
+  const promptChunk = buildDecoderGraph(model, weights, precision, {
+    seq: Math.min(PROMPT_CHUNK, contextTokens),
+    capacity: contextTokens,
+    imageRows: 0,
+    spans: false,
+    picker: 'greedy',
+  });
+  const graphs = [...wholeModelGraphs(model, weights, precision, contextTokens), promptChunk];
   const plans = graphs.map((graph) => compile(graph, BASELINE));
   const { text } = model;
   const kvCachePerToken =
@@ -112,7 +121,7 @@ export function inspectModel(
     name,
     modelType: model.modelType,
     text,
-    vision: model.vision ?? null,
+    vision: model.vision ? visionReport(model.vision) : null,
     precision,
     unusedTensors: weights.finish(),
     memory: {
@@ -125,6 +134,13 @@ export function inspectModel(
     },
   };
 }
+
+const visionReport = ({ imageTokenId, typicalLayout }: VisionInfo): VisionReport => ({
+  imageTokenId,
+  tokensPerImage: typicalLayout.tokens,
+  imageShape: typicalLayout.tile.shape,
+  tilesPerImage: typicalLayout.tiles,
+});
 
 /** Plans share weights by label, so each counts once. */
 function weightBytesOf(plans: readonly Plan[]): number {

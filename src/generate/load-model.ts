@@ -1,7 +1,6 @@
 import { compile } from '../compile/compile.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
-import type { Graph } from '../graph/graph.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
@@ -12,7 +11,7 @@ import { type CheckpointAssets, readAssets } from './checkpoint-assets.ts';
 import { createDecoder, initialCapacity } from './decoder.ts';
 import { createGeneration, type Generation } from './generation.ts';
 import type { GenerationConfig, SamplingOptions } from './generation-config.ts';
-import { buildDecoderGraph, buildVisionGraph } from './graphs.ts';
+import { wholeModelGraphs } from './graphs.ts';
 import { createImageEncoder } from './image-encoder.ts';
 import { openModelFiles } from './model-files.ts';
 import { choosePrecision, type DTypeChoice } from './precision.ts';
@@ -94,7 +93,12 @@ async function prepareModel({
     weights.dispose();
   };
   try {
-    const graphs = buildGraphs(runtime);
+    const graphs = wholeModelGraphs(
+      model,
+      root,
+      precision,
+      initialCapacity(model.text.maxPositionEmbeddings),
+    );
     // Once every graph has asked for its weights, so that all missing ones are reported together.
     const unusedTensors = root.finish();
     const plans = graphs.map((graph) => compile(graph, device.caps));
@@ -103,6 +107,7 @@ async function prepareModel({
     throwIfAborted(signal);
     await device.onSubmittedWorkDone();
     const parts: AnswerParts = {
+      conversation: { cached: undefined },
       decoder,
       imageEncoder,
       tokenizer,
@@ -132,16 +137,6 @@ async function prepareModel({
   }
 }
 
-/** A decode step and, where there is one, the vision tower: between them they use every weight. */
-function buildGraphs({ model, weightScope: scope, precision }: ModelRuntime): Graph[] {
-  const capacity = initialCapacity(model.text.maxPositionEmbeddings);
-  const graphs = [
-    buildDecoderGraph(model, scope, precision, { seq: 1, capacity, imageTokens: 0, picker: 'greedy' }),
-  ];
-  if (model.vision) graphs.push(buildVisionGraph(model, scope, precision));
-  return graphs;
-}
-
 /** Answers one call after another: there is one KV cache. */
 function createGenerate(
   assets: CheckpointAssets,
@@ -160,6 +155,7 @@ function createGenerate(
             prompt,
             sampling: samplingOf(assets.generation, options),
             seed: options.seed ?? randomSeed(),
+            reusePrefix: options.seed === undefined,
             maxNewTokens: options.maxNewTokens ?? assets.generation.maxNewTokens,
             contextLength: assets.model.text.maxPositionEmbeddings,
             eosTokenIds: assets.generation.eosTokenIds,

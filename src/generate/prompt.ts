@@ -1,113 +1,141 @@
-import { ConfigError, InputError } from '../core/errors.ts';
-import { loadPicture, type PictureSource } from '../image/load-picture.ts';
-import type { Picture } from '../image/picture.ts';
-import { preprocess } from '../image/preprocess.ts';
+import { InputError } from '../core/errors.ts';
+import type { PictureSource } from '../image/load-picture.ts';
 import type { VisionInfo } from '../models/model.ts';
+import type { ProcessedMedium, Processor } from '../processors/processor.ts';
 import { createChatTemplate } from '../text/chat-template.ts';
-import { expandImageTokens, imageFeatureRows } from '../text/image-tokens.ts';
-import { imagesOf, type Message } from '../text/messages.ts';
+import { imageFeatureRows } from '../text/image-tokens.ts';
+import { type MediaPart, type Message, mediaOf } from '../text/messages.ts';
 import { encodePrompt, type PromptKind } from '../text/prompt.ts';
 import type { CheckpointAssets } from './checkpoint-assets.ts';
+import { openMedium } from './media.ts';
 import type { GenerateOptions } from './vision-language-model.ts';
 
 /** A prompt as the model takes it. */
 export interface Prompt {
   /** Ids with one image token per image feature. */
   readonly tokenIds: readonly number[];
-  /** For each token its row in the image features, or -1 for text. */
-  readonly imageIndex: Int32Array;
-  /** Of each picture, [3, H, W]. */
-  readonly pixelValues: readonly Float32Array[];
+  /** For each token its row in the features of all media in a row, or -1 for text. */
+  readonly imageIndex: Int32Array<ArrayBuffer>;
+  readonly media: readonly ProcessedMedium[];
+  /** Position of each token along each axis. */
+  readonly positions: readonly Int32Array[];
+  /** Of the token after the prompt. */
+  readonly nextPosition: number;
+  /** Keys each token sees besides those before it, [S, 2]. */
+  readonly spans?: Uint32Array<ArrayBuffer> | undefined;
 }
 
-type PromptOptions = Pick<GenerateOptions, 'messages' | 'prompt' | 'raw' | 'images'>;
+export type PromptOptions = Pick<GenerateOptions, 'messages' | 'prompt' | 'raw' | 'images' | 'processor'>;
 
 /**
- * Renders the template, tokenizes, loads and preprocesses the pictures, and expands their placeholders.
- * Throws InputError when pictures and placeholders differ in number, or a language model is given a picture.
+ * Renders the template, opens pictures and videos, puts their tokens in place of their placeholders, and tokenizes.
+ * Throws InputError when media and placeholders differ in number, or a language model is given a picture.
  */
 export async function buildPrompt(assets: CheckpointAssets, options: PromptOptions): Promise<Prompt> {
   const { model, tokenizer } = assets;
-  const { text, kind, images } = renderPrompt(assets, options);
-  const ids = encodePrompt(tokenizer, text, kind);
-  const { vision } = model;
-  if (!vision) {
-    if (images.length > 0) {
+  const processor = assets.createProcessor?.(options.processor);
+  const { text, kind, media: parts } = renderPrompt(assets, processor, options);
+  if (!processor || !model.vision) {
+    if (parts.length > 0) {
       throw new InputError(
-        `prompt: ${images.length} pictures were given, but ${model.modelType} is a language model; expected none. Use a vision language model.`,
+        `prompt: ${parts.length} pictures were given, but ${model.modelType} is a language model; expected none. Use a vision language model.`,
       );
     }
-    return { tokenIds: ids, imageIndex: new Int32Array(ids.length).fill(-1), pixelValues: [] };
+    return textPrompt(encodePrompt(tokenizer, text, kind));
   }
-  const counts = images.map(() => vision.tokensPerImage);
-  const tokenIds = expandImageTokens(ids, vision.imageTokenId, counts);
-  const imageIndex = imageFeatureRows(tokenIds, vision.imageTokenId, images.length * vision.tokensPerImage);
-  const pictures = await Promise.all(images.map((image) => loadPicture(image)));
-  return { tokenIds, imageIndex, pixelValues: pictures.map((picture) => pixelsOf(picture, assets, vision)) };
+  const media = processor.process(await Promise.all(parts.map(openMedium)));
+  const expanded = processor.expand(text, media);
+  const tokenIds = processor.encode?.(expanded, kind) ?? encodePrompt(tokenizer, expanded, kind);
+  return promptOfIds(tokenIds, media, processor, model.vision);
 }
+
+/** The prompt of ids in which image tokens stand already. Throws InputError where they do not fit the media. */
+export function promptOfIds(
+  tokenIds: readonly number[],
+  media: readonly ProcessedMedium[],
+  processor: Processor,
+  vision: VisionInfo,
+): Prompt {
+  const positions = processor.positions?.(tokenIds, media);
+  return {
+    ...textPrompt(tokenIds),
+    imageIndex: imageFeatureRows(tokenIds, mediaTokens(media, vision)),
+    media,
+    ...(positions ? { positions: positions.axes, nextPosition: positions.next } : {}),
+    spans: processor.spans?.(tokenIds, media),
+  };
+}
+
+/** Ids without pictures. */
+export const textPrompt = (tokenIds: readonly number[]): Prompt => ({
+  tokenIds,
+  imageIndex: new Int32Array(tokenIds.length).fill(-1),
+  media: [],
+  positions: [Int32Array.from(tokenIds, (_, i) => i)],
+  nextPosition: tokenIds.length,
+});
+
+/** Tokens that stand for each medium, for `imageFeatureRows`. */
+const mediaTokens = (
+  media: readonly ProcessedMedium[],
+  { imageTokenId, videoTokenId = imageTokenId }: VisionInfo,
+) =>
+  media.map(({ kind, layout }) => ({
+    tokenId: kind === 'video' ? videoTokenId : imageTokenId,
+    count: layout.tokens,
+  }));
 
 interface RenderedPrompt {
   readonly text: string;
   readonly kind: PromptKind;
-  readonly images: readonly PictureSource[];
+  readonly media: readonly MediaPart[];
 }
 
-function renderPrompt(assets: CheckpointAssets, options: PromptOptions): RenderedPrompt {
+function renderPrompt(
+  assets: CheckpointAssets,
+  processor: Processor | undefined,
+  options: PromptOptions,
+): RenderedPrompt {
   const { messages, prompt, raw = false, images = [] } = options;
   if ((messages === undefined) === (prompt === undefined)) {
     throw new InputError(
       `prompt: ${messages ? 'both messages and' : 'neither messages nor'} a prompt were given; expected one of them.`,
     );
   }
-  if (prompt !== undefined && raw) return { text: prompt, kind: 'plain', images };
+  const plain = { text: prompt ?? '', kind: 'plain', media: images.map(imagePart) } as const;
+  if (prompt !== undefined && raw) return plain;
   const conversation = messages ?? [questionAbout(images, prompt ?? '')];
+  const media = fillImages(conversation, messages ? images : []);
   const { chatTemplate, tokenizer, model } = assets;
-  if (chatTemplate === null && prompt !== undefined && images.length === 0)
-    return { text: prompt, kind: 'plain', images };
+  if (chatTemplate === null && processor?.render)
+    return { text: processor.render(conversation), kind: 'plain', media };
+  if (chatTemplate === null && prompt !== undefined && images.length === 0) return plain;
   return {
     text: createChatTemplate(chatTemplate, tokenizer).render(conversation),
     kind: model.vision ? 'multimodal-chat' : 'chat',
-    images: fillImages(conversation, images),
+    media,
   };
 }
+
+const imagePart = (image: PictureSource): MediaPart => ({ type: 'image', image });
 
 /** A user turn that shows the pictures, then asks. */
 const questionAbout = (images: readonly PictureSource[], question: string): Message => ({
   role: 'user',
   content:
-    images.length === 0
-      ? question
-      : [
-          ...images.map((image) => ({ type: 'image' as const, image })),
-          { type: 'text' as const, text: question },
-        ],
+    images.length === 0 ? question : [...images.map(imagePart), { type: 'text' as const, text: question }],
 });
 
-/** The conversation's pictures in order: a part without one takes the next of `images`. */
-function fillImages(messages: readonly Message[], images: readonly PictureSource[]): PictureSource[] {
-  const parts = imagesOf(messages);
-  const open = parts.filter((image) => image === undefined).length;
-  const given = parts.length - open === parts.length ? [] : images;
-  if (open !== given.length) {
+/** The conversation's media in order: a picture part without one takes the next of `images`. */
+function fillImages(messages: readonly Message[], images: readonly PictureSource[]): readonly MediaPart[] {
+  const parts = mediaOf(messages);
+  const isOpen = (part: MediaPart): boolean => part.type === 'image' && part.image === undefined;
+  const open = parts.filter(isOpen).length;
+  if (open !== images.length) {
     throw new InputError(
-      `prompt: the messages leave ${open} pictures open and ${given.length} were given; expected as many.`,
+      `prompt: the messages leave ${open} pictures open and ${images.length} were given; expected as many.`,
     );
   }
   let next = 0;
-  return parts.map((image) => (image ?? given[next++]) as PictureSource);
-}
-
-function pixelsOf(picture: Picture, { imageProcessor }: CheckpointAssets, vision: VisionInfo): Float32Array {
-  if (!imageProcessor)
-    throw new ConfigError(
-      'prompt: the checkpoint has no image processor config; expected preprocessor_config.json.',
-    );
-  const { pixelValues, height, width } = preprocess(picture, imageProcessor);
-  const [, towerHeight, towerWidth] = vision.imageShape;
-  if (height !== towerHeight || width !== towerWidth) {
-    throw new ConfigError(
-      `prompt: the image processor gives ${height}x${width} pixels, the vision tower takes ${towerHeight}x${towerWidth}; expected the same. Check preprocessor_config.json against config.json.`,
-    );
-  }
-  return pixelValues;
+  return parts.map((part) => (isOpen(part) ? { type: 'image', image: images[next++] } : part));
 }

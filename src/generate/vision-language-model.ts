@@ -2,6 +2,7 @@ import type { PictureSource } from '../image/load-picture.ts';
 import type { Model } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
 import type { Message } from '../text/messages.ts';
+import type { ProcessorOverrides } from './checkpoint-assets.ts';
 import type { Generation } from './generation.ts';
 import type { SamplingOptions } from './generation-config.ts';
 
@@ -15,10 +16,15 @@ export interface GenerateOptions extends Partial<SamplingOptions> {
   readonly raw?: boolean;
   /** Pictures in the order of those image parts of `messages` that carry none themselves. */
   readonly images?: readonly PictureSource[];
+  /** Fields of the checkpoint's preprocessor_config.json to change for this answer, e.g. `{ max_pixels: 401408 }`. */
+  readonly processor?: ProcessorOverrides;
   readonly maxNewTokens?: number;
   /** Always the most likely token; same as temperature 0. */
   readonly greedy?: boolean;
-  /** Repeats a sampled answer on the same adapter. Random unless given. */
+  /**
+   * Repeats a sampled answer on the same adapter. Random unless given. Such an answer starts from an empty KV cache:
+   * keys computed in passes of other lengths differ in their last bits.
+   */
   readonly seed?: number;
   /** The answer ends before any of these. */
   readonly stop?: readonly string[];

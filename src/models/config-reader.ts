@@ -3,6 +3,8 @@ import { ConfigError } from '../core/errors.ts';
 /** A parsed JSON object and the words to call it by in errors, e.g. `config.json: text_config`. */
 export interface ConfigReader {
   readonly where: string;
+  /** The object as it was parsed. */
+  readonly json: Readonly<Record<string, unknown>>;
   has(field: string): boolean;
   /** Positive integer. A missing field takes `fallback`, or is an error where there is none. */
   count(field: string, fallback?: number): number;
@@ -58,6 +60,7 @@ export function readConfig(json: unknown, where: string): ConfigReader {
 
   const reader: ConfigReader = {
     where,
+    json,
     has: (field) => !isNull(field),
     count: (field, fallback) =>
       read(

@@ -10,8 +10,8 @@ export interface StateStore {
   /** Makes the states of `plan` that are not there yet, zero-filled. Throws InputError where sizes differ. */
   add(plan: Plan): void;
   buffer(state: StateBuffer): GPUBuffer;
-  /** Sets every state to zero, in submission order. */
-  reset(): void;
+  /** Sets every state, or the one named, to zero, in submission order. */
+  reset(name?: string): void;
   readonly byteLength: number;
   dispose(): void;
 }
@@ -40,9 +40,10 @@ export function createStateStore(device: Device): StateStore {
       invariant(buffer, `state "${name}" was not added`);
       return buffer;
     },
-    reset() {
+    reset(name) {
       const encoder = device.gpu.createCommandEncoder({ label: 'reset states' });
-      for (const buffer of buffers.values()) encoder.clearBuffer(buffer);
+      for (const [own, buffer] of buffers)
+        if (name === undefined || own === name) encoder.clearBuffer(buffer);
       device.gpu.queue.submit([encoder.finish()]);
     },
     get byteLength() {

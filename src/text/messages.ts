@@ -4,15 +4,25 @@ export type Message = {
   readonly content: string | readonly ContentPart[];
 };
 
-/** `image` is whatever the caller loads pictures from; templates only see that a picture stands here. */
+/** `image` and `video` are whatever the caller loads them from; templates only see that one stands here. */
 export type ContentPart =
   | { readonly type: 'text'; readonly text: string }
-  | { readonly type: 'image'; readonly image?: unknown };
+  | { readonly type: 'image'; readonly image?: unknown }
+  | VideoPart;
 
-/** The pictures of a conversation, in the order in which their placeholders come. */
-export const imagesOf = (messages: readonly Message[]): unknown[] =>
+export interface VideoPart {
+  readonly type: 'video';
+  readonly video?: unknown;
+  /** Frames to take, spread evenly. Give this or `fps`; the checkpoint's own rule where neither is given. */
+  readonly numFrames?: number;
+  /** Frames to take of each second. */
+  readonly fps?: number;
+}
+
+export type MediaPart = Exclude<ContentPart, { readonly type: 'text' }>;
+
+/** The pictures and videos of a conversation, in the order in which their placeholders come. */
+export const mediaOf = (messages: readonly Message[]): MediaPart[] =>
   messages.flatMap(({ content }) =>
-    typeof content === 'string'
-      ? []
-      : content.filter((part) => part.type === 'image').map((part) => part.image),
+    typeof content === 'string' ? [] : content.filter((part) => part.type !== 'text'),
   );

@@ -7,11 +7,11 @@ import { preprocess } from '../image/preprocess.ts';
 import { readConfig } from '../models/config-reader.ts';
 import type { DualEncoder } from '../models/dual-encoder.ts';
 import { readJson } from '../weights/checkpoint-files.ts';
+import { captureStages } from './capture.ts';
 import { compareIds, compareValues } from './compare.ts';
 import { PIXEL_TOLERANCE, readRecordedPicture } from './inputs.ts';
 import { openReferenceTensors, type ReferenceTensors } from './reference-tensors.ts';
 import type { StageResult } from './stage-result.ts';
-import { capture } from './stages.ts';
 import type { Verification } from './verification.ts';
 
 /** The one run that a dual encoder's reference has: all its pictures with all its texts. */
@@ -101,7 +101,7 @@ async function* verifyTowers(
   const imageGraph = buildImageGraph(model, weightScope, precision, pictures);
   const pixelValues = await tensors.floats('inputs.pixel_values');
   const imageStages = stagesOf(/^(vision\.|image_embeds$)/);
-  for (const [stage, values] of await capture(verification, imageGraph, imageStages, { pixelValues }))
+  for (const [stage, values] of await captureStages(verification, imageGraph, imageStages, { pixelValues }))
     yield await compare(stage, values);
 
   const [texts = 0, seq = 0] = tensors.shape('inputs.input_ids');
@@ -116,7 +116,7 @@ async function* verifyTowers(
   const mask = tensors.has('inputs.attention_mask')
     ? await tensors.integers('inputs.attention_mask')
     : undefined;
-  for (const [stage, values] of await capture(verification, textGraph, textStages, { ids, pooledRows }))
+  for (const [stage, values] of await captureStages(verification, textGraph, textStages, { ids, pooledRows }))
     yield await compare(stage, values, mask);
 }
 

@@ -1,11 +1,12 @@
 import type { CheckpointAssets } from '../generate/checkpoint-assets.ts';
 import type { Decoder } from '../generate/decoder.ts';
 import { GREEDY } from '../generate/generation-config.ts';
-import type { ImageEncoder, ImageFeatures } from '../generate/image-encoder.ts';
+import type { ImageEncoder } from '../generate/image-encoder.ts';
+import type { Prompt } from '../generate/prompt.ts';
 import type { ModelRuntime } from '../generate/sessions.ts';
-import { imageFeatureRows } from '../text/image-tokens.ts';
+import type { ProcessedMedium } from '../processors/processor.ts';
 import { compareIds, compareValues } from './compare.ts';
-import { promptIds } from './inputs.ts';
+import { referenceTiles } from './inputs.ts';
 import type { Reference, ReferenceRun } from './reference.ts';
 import type { StageResult } from './stage-result.ts';
 import { captureDecoder } from './stages.ts';
@@ -17,16 +18,17 @@ export interface GeneratingParts {
   readonly imageEncoder: ImageEncoder | undefined;
 }
 
-/** The reference's greedy answer, written again here: logits of each step, ids, text. */
+/** The reference's greedy answers, written again here: logits of each step, ids, text. One prompt per answer. */
 export async function* verifyGenerated(
   parts: GeneratingParts,
   reference: Reference,
   run: ReferenceRun,
+  prompts: readonly Prompt[],
   tolerance: number,
 ): AsyncGenerator<StageResult> {
-  const prompts = await promptIds(reference, run);
-  if (reference.has(run, 'generated.logits'))
-    yield await compareStepLogits(parts.runtime, reference, run, prompts[0] ?? [], tolerance);
+  const [first] = prompts;
+  if (first && reference.has(run, 'generated.logits'))
+    yield await compareStepLogits(parts.runtime, reference, run, first, tolerance);
   for (const [row, prompt] of prompts.entries()) {
     const expected = run.generatedIds[row] ?? [];
     const actual = await generateGreedy(parts, reference, run, prompt, expected.length);
@@ -49,42 +51,53 @@ async function compareStepLogits(
   runtime: ModelRuntime,
   reference: Reference,
   run: ReferenceRun,
-  prompt: readonly number[],
+  prompt: Prompt,
   tolerance: number,
 ): Promise<StageResult> {
-  const answer = run.generatedIds[0] ?? [];
-  const ids = [...prompt, ...answer.slice(0, -1)];
-  const captured = await captureDecoder(runtime, reference, run, ids, ['logits']);
-  const logits = Array.from(captured.get('logits') ?? []).slice(
-    (prompt.length - 1) * runtime.model.text.vocabSize,
-  );
+  const fed = withAnswer(prompt, (run.generatedIds[0] ?? []).slice(0, -1));
+  const captured = await captureDecoder(runtime, reference, run, fed, ['logits']);
+  const begin = (prompt.tokenIds.length - 1) * runtime.model.text.vocabSize;
   const stage = 'generated.logits';
   return compareValues(
     { run: run.name, stage, shape: reference.shape(run, stage) },
-    logits,
+    captured.get('logits')?.subarray(begin) ?? [],
     await reference.floats(run, stage),
     tolerance,
   );
 }
 
+/** A prompt with the first tokens of its answer behind it. */
+function withAnswer(prompt: Prompt, answer: readonly number[]): Prompt {
+  const { tokenIds, imageIndex, positions, nextPosition, spans } = prompt;
+  const length = tokenIds.length + answer.length;
+  const index = new Int32Array(length).fill(-1);
+  index.set(imageIndex);
+  const grown = new Uint32Array(2 * length);
+  if (spans) grown.set(spans);
+  return {
+    ...prompt,
+    tokenIds: [...tokenIds, ...answer],
+    imageIndex: index,
+    positions: positions.map((axis) => Int32Array.of(...axis, ...answer.map((_, i) => nextPosition + i))),
+    spans: spans && grown,
+  };
+}
+
 /** Greedy ids from the reference's ids and pixels, until an end token or `maxNewTokens`. */
 async function generateGreedy(
-  { assets, runtime, decoder, imageEncoder }: GeneratingParts,
+  { assets, decoder, imageEncoder }: GeneratingParts,
   reference: Reference,
   run: ReferenceRun,
-  prompt: readonly number[],
+  prompt: Prompt,
   maxNewTokens: number,
 ): Promise<number[]> {
   const eosTokenIds = run.eosTokenIds ?? assets.generation.eosTokenIds;
-  const features = await encodePictures(imageEncoder, reference, run);
+  const media = await withReferencePixels(reference, run, prompt.media);
+  const features = media.length > 0 ? await imageEncoder?.encode(media) : undefined;
   try {
-    const { vision } = runtime.model;
-    const images =
-      features && vision
-        ? { features, index: imageFeatureRows(prompt, vision.imageTokenId, features.rows) }
-        : undefined;
-    decoder.start(prompt.length + maxNewTokens);
-    const ids = [await decoder.next({ tokenIds: prompt, images, sampling: GREEDY, seed: 0 })];
+    const images = features && { features, index: prompt.imageIndex };
+    decoder.start(prompt.tokenIds.length + maxNewTokens);
+    const ids = [await decoder.next({ ...prompt, images, sampling: GREEDY, seed: 0 })];
     while (ids.length < maxNewTokens && !eosTokenIds.includes(ids.at(-1) ?? -1)) {
       ids.push(await decoder.next({ tokenIds: ids.slice(-1), sampling: GREEDY, seed: 0 }));
     }
@@ -94,16 +107,20 @@ async function generateGreedy(
   }
 }
 
-async function encodePictures(
-  imageEncoder: ImageEncoder | undefined,
+/** The media with the reference's pixels in place of those made here. */
+async function withReferencePixels(
   reference: Reference,
   run: ReferenceRun,
-): Promise<ImageFeatures | undefined> {
-  if (!imageEncoder || !reference.has(run, 'inputs.pixel_values')) return undefined;
-  const pixels = await reference.floats(run, 'inputs.pixel_values');
-  const [pictures = 1] = reference.shape(run, 'inputs.pixel_values');
-  const size = pixels.length / pictures;
-  return imageEncoder.encode(
-    Array.from({ length: pictures }, (_, i) => pixels.slice(i * size, (i + 1) * size)),
-  );
+  media: readonly ProcessedMedium[],
+): Promise<readonly ProcessedMedium[]> {
+  const replaced = new Map<ProcessedMedium, ProcessedMedium>();
+  for (const kind of ['image', 'video'] as const) {
+    const ofKind = media.filter((medium) => medium.kind === kind);
+    if (ofKind.length === 0) continue;
+    const tiles = await referenceTiles(reference, run, ofKind);
+    ofKind.forEach((medium, i) => {
+      replaced.set(medium, { ...medium, key: null, tiles: () => [...(tiles[i] ?? [])] });
+    });
+  }
+  return media.map((medium) => replaced.get(medium) ?? medium);
 }

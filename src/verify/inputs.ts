@@ -1,7 +1,13 @@
+import { invariant } from '../core/errors.ts';
+import { elementCount } from '../core/shape.ts';
 import type { CheckpointAssets } from '../generate/checkpoint-assets.ts';
-import { buildPrompt } from '../generate/prompt.ts';
-import type { Message } from '../text/messages.ts';
+import { buildPrompt, type Prompt, type PromptOptions } from '../generate/prompt.ts';
+import { loadPicture } from '../image/load-picture.ts';
+import { pictureClip } from '../processors/picture-clip.ts';
+import type { ProcessedMedium } from '../processors/processor.ts';
+import type { ContentPart, Message } from '../text/messages.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
+import { joined } from './capture.ts';
 import { compareIds, compareValues } from './compare.ts';
 import type { Reference, ReferenceRun } from './reference.ts';
 import type { StageResult } from './stage-result.ts';
@@ -9,35 +15,91 @@ import type { StageResult } from './stage-result.ts';
 /** Preprocessing is integer arithmetic and a table: nothing is left to rounding but the last bit. */
 export const PIXEL_TOLERANCE = 1e-6;
 
-/** Tokens and pixels made here from the run's messages and pictures, against those the reference fed its model. */
-export async function* verifyInputs(
+/** The names under which the reference records what towers are fed. */
+const PIXELS = { image: 'inputs.pixel_values', video: 'inputs.pixel_values_videos' } as const;
+
+/** A run's prompt as it is made here from its messages and pictures. */
+export interface MadePrompt {
+  readonly prompt: Prompt;
+  /** Of the pictures, for the table. */
+  readonly note: string | undefined;
+}
+
+/** Makes the prompt `plainPrompt`, or that of the run's messages. */
+export async function makePrompt(
   assets: CheckpointAssets,
   files: CheckpointFiles,
+  run: ReferenceRun,
+  plainPrompt: string,
+): Promise<MadePrompt> {
+  const pictures = createPictures(files);
+  const request: PromptOptions = run.messages
+    ? { messages: await withMedia(run.messages, run, pictures) }
+    : { prompt: plainPrompt, raw: true, images: await Promise.all(run.images.map(pictures.read)) };
+  const prompt = await buildPrompt(assets, { ...request, processor: run.processor });
+  return { prompt, note: pictures.note() };
+}
+
+/** Tokens, pixels and positions made here, against those the reference fed its model. */
+export async function* verifyInputs(
+  { prompt, note }: MadePrompt,
   reference: Reference,
   run: ReferenceRun,
+  row: number,
 ): AsyncGenerator<StageResult> {
-  const expectedRows = await promptIds(reference, run);
-  for (const [row, plainPrompt] of run.prompts.entries()) {
-    const { prompt, note } = await promptOf(assets, files, run, plainPrompt);
-    const stage = run.prompts.length > 1 ? `inputs.input_ids[${row}]` : 'inputs.input_ids';
-    const expected = expectedRows[row] ?? [];
-    yield compareIds({ run: run.name, stage, shape: [1, expected.length] }, prompt.tokenIds, expected);
-    if (prompt.pixelValues.length > 0 && reference.has(run, 'inputs.pixel_values')) {
-      const where = {
-        run: run.name,
-        stage: 'inputs.pixel_values',
-        shape: reference.shape(run, 'inputs.pixel_values'),
-      };
-      const actual = Float32Array.from(prompt.pixelValues.flatMap((values) => [...values]));
-      yield compareValues(
-        where,
-        actual,
-        await reference.floats(run, 'inputs.pixel_values'),
-        PIXEL_TOLERANCE,
-        note,
-      );
-    }
+  const expected = (await promptIds(reference, run))[row] ?? [];
+  const stage = run.prompts.length > 1 ? `inputs.input_ids[${row}]` : 'inputs.input_ids';
+  yield compareIds({ run: run.name, stage, shape: [1, expected.length] }, prompt.tokenIds, expected);
+  for (const kind of ['image', 'video'] as const) {
+    const media = prompt.media.filter((medium) => medium.kind === kind);
+    if (media.length === 0 || !reference.has(run, PIXELS[kind])) continue;
+    const where = { run: run.name, stage: PIXELS[kind], shape: reference.shape(run, PIXELS[kind]) };
+    const tiles = await referenceTiles(reference, run, media);
+    yield compareValues(where, joined(await tilesOf(media)), joined(tiles.flat()), PIXEL_TOLERANCE, note);
   }
+  if (!reference.has(run, 'mrope.position_ids')) return;
+  const ids = await reference.integers(run, 'mrope.position_ids');
+  const positions = {
+    run: run.name,
+    stage: 'mrope.position_ids',
+    shape: reference.shape(run, 'mrope.position_ids'),
+  };
+  yield compareIds(
+    positions,
+    prompt.positions.flatMap((axis) => [...axis]),
+    [...ids],
+  );
+  const delta = [...(await reference.integers(run, 'mrope.delta'))];
+  const next = { run: run.name, stage: 'mrope.delta', shape: [1] };
+  yield compareIds(next, [prompt.nextPosition - prompt.tokenIds.length], delta);
+}
+
+async function tilesOf(media: readonly ProcessedMedium[]): Promise<Float32Array[]> {
+  const tiles: Float32Array[] = [];
+  for (const medium of media) for await (const tile of medium.tiles()) tiles.push(tile);
+  return tiles;
+}
+
+/** The pixel values that the reference fed its tower for each tile of each of `media`, which are of one kind. */
+export async function referenceTiles(
+  reference: Reference,
+  run: ReferenceRun,
+  media: readonly ProcessedMedium[],
+): Promise<readonly (readonly Float32Array[])[]> {
+  const kind = media[0]?.kind ?? 'image';
+  const pixels = await reference.floats(run, PIXELS[kind]);
+  const shape = reference.shape(run, PIXELS[kind]);
+  // Pictures of unlike numbers of tiles are padded to the most: [pictures, most tiles, 3, H, W].
+  const isPadded = shape.length === 5 && shape[0] === media.length;
+  let next = 0;
+  return media.map(({ layout }, i) => {
+    const size = elementCount(layout.tile.shape);
+    const begin = isPadded ? i * elementCount(shape.slice(1)) : next;
+    next = begin + layout.tiles * size;
+    return Array.from({ length: layout.tiles }, (_, tile) =>
+      pixels.slice(begin + tile * size, begin + (tile + 1) * size),
+    );
+  });
 }
 
 /** The reference's ids, one list per prompt, without the padding of a batch. */
@@ -54,42 +116,43 @@ export async function promptIds(
   });
 }
 
-async function promptOf(
-  assets: CheckpointAssets,
-  files: CheckpointFiles,
-  run: ReferenceRun,
-  plainPrompt: string,
-) {
-  if (run.messages === null)
-    return { prompt: await buildPrompt(assets, { prompt: plainPrompt, raw: true }), note: undefined };
-  const { messages, note } = await withPictures(run.messages, files);
-  return { prompt: await buildPrompt(assets, { messages }), note };
+interface Pictures {
+  readonly read: (file: string) => Promise<Uint8Array>;
+  readonly note: () => string | undefined;
 }
 
-/** Picture parts with the bytes of their files. */
-async function withPictures(
-  messages: readonly Message[],
-  files: CheckpointFiles,
-): Promise<{ messages: readonly Message[]; note: string | undefined }> {
+/** Picture files of a reference, and what the table says of them. */
+function createPictures(files: CheckpointFiles): Pictures {
   let note: string | undefined;
-  const load = async (file: string): Promise<Uint8Array> => {
-    const picture = await readRecordedPicture(files, file);
-    note = picture.note ?? note;
-    return picture.bytes;
+  return {
+    async read(file) {
+      const picture = await readRecordedPicture(files, file);
+      note = picture.note ?? note;
+      return picture.bytes;
+    },
+    note: () => note,
   };
-  const loaded: Message[] = [];
-  for (const { role, content } of messages) {
-    const parts =
-      typeof content === 'string'
-        ? content
-        : await Promise.all(
-            content.map(async (part) =>
-              part.type === 'image' ? { ...part, image: await load(String(part.image)) } : part,
-            ),
-          );
-    loaded.push({ role, content: parts });
-  }
-  return { messages: loaded, note };
+}
+
+/** Messages whose picture and video parts hold what they name. */
+async function withMedia(
+  messages: readonly Message[],
+  { video }: ReferenceRun,
+  { read }: Pictures,
+): Promise<readonly Message[]> {
+  const load = async (part: ContentPart): Promise<ContentPart> => {
+    if (part.type === 'image') return { ...part, image: await read(String(part.image)) };
+    if (part.type === 'text') return part;
+    invariant(video, 'a video part has a video recorded');
+    const frames = await Promise.all(video.frames.map(async (file) => loadPicture(await read(file))));
+    return { ...part, video: pictureClip(frames, video.fps) };
+  };
+  return Promise.all(
+    messages.map(async ({ role, content }) => ({
+      role,
+      content: typeof content === 'string' ? content : await Promise.all(content.map(load)),
+    })),
+  );
 }
 
 export interface RecordedPicture {

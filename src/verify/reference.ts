@@ -22,6 +22,12 @@ export interface ReferenceRun {
   readonly name: string;
   /** A conversation, or the plain prompts of a batch (one unless said otherwise). */
   readonly messages: readonly Message[] | null;
+  /** Picture files of plain prompts. */
+  readonly images: readonly string[];
+  /** Frames of the video that the messages show. */
+  readonly video: { readonly frames: readonly string[]; readonly fps: number | null } | null;
+  /** Fields of the image processor's config that this run changed. */
+  readonly processor: Readonly<Record<string, unknown>>;
   readonly prompts: readonly string[];
   /** One list per prompt. */
   readonly generatedIds: readonly (readonly number[])[];
@@ -56,6 +62,11 @@ function parseRun(json: ConfigReader): ReferenceRun {
   return {
     name: json.string('name'),
     messages,
+    images: !messages && json.has('images') ? json.strings('images') : [],
+    video: json.has('video') ? parseVideo(json.object('video')) : null,
+    processor: json.has('do_image_splitting')
+      ? { do_image_splitting: json.boolean('do_image_splitting') }
+      : {},
     prompts: isBatch ? json.strings('prompts') : [messages ? '' : json.string('prompt')],
     generatedIds: isBatch ? idLists(json, 'generated_ids') : [json.integers('generated_ids')],
     generatedText: json.has('generated_text') ? json.string('generated_text') : null,
@@ -73,8 +84,14 @@ const parseMessages = (json: ConfigReader): readonly Message[] =>
         : message.objects('content').map(parsePart),
   }));
 
+const parseVideo = (json: ConfigReader) => ({
+  frames: json.strings('frames'),
+  fps: json.has('fps') ? json.number('fps') : null,
+});
+
 function parsePart(part: ConfigReader): ContentPart {
-  const type = part.choice('type', ['text', 'image']);
+  const type = part.choice('type', ['text', 'image', 'video']);
+  if (type === 'video') return { type };
   return type === 'text' ? { type, text: part.string('text') } : { type, image: part.string('image') };
 }
 

@@ -1,31 +1,35 @@
-import { compile } from '../compile/compile.ts';
-import { buildDecoderGraph, buildVisionGraph } from '../generate/graphs.ts';
+import { dim } from '../core/shape.ts';
+import { decoderInputs } from '../generate/decoder-inputs.ts';
+import { buildDecoderGraph, buildPackGraph, buildTileGraph } from '../generate/graphs.ts';
+import type { Prompt } from '../generate/prompt.ts';
 import type { ModelRuntime } from '../generate/sessions.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { Model } from '../models/model.ts';
+import type { ProcessedMedium } from '../processors/processor.ts';
 import type { HostArray } from '../runtime/host-array.ts';
-import type { InputValue } from '../runtime/inputs.ts';
-import { createSession } from '../runtime/session.ts';
-import { createStateStore } from '../runtime/state-store.ts';
-import { imageFeatureRows } from '../text/image-tokens.ts';
+import { captureGraph, captureStages, inOrderOfGraph, joined, namesOfStage } from './capture.ts';
 import { compareValues } from './compare.ts';
-import { promptIds } from './inputs.ts';
+import { referenceTiles } from './inputs.ts';
 import type { Reference, ReferenceRun } from './reference.ts';
 import type { StageResult } from './stage-result.ts';
 
-/** Values of the intermediates that a graph names. */
-type Captures = Readonly<Record<string, HostArray>>;
+/** Stages of towers and projectors; all others are the decoder's. */
+const VISION_STAGE = /^(vision|projector|pooler|connector)\./;
+/** What is compared elsewhere. */
+const OTHER_STAGE = /^(inputs|generated|mrope)\.|^loss$/;
 
 /**
  * Every intermediate the reference recorded for a run, against the one of that name here. Each part runs on the
- * reference's own inputs: the tower on its pixels, the decoder on its projector's output.
+ * reference's own inputs: the tower on its pixels, the decoder on its ids and its projector's output.
  */
 export async function* verifyStages(
   runtime: ModelRuntime,
   reference: Reference,
   run: ReferenceRun,
+  prompt: Prompt,
   tolerance: number,
 ): AsyncGenerator<StageResult> {
-  const stages = reference.stages(run).filter((stage) => !/^(inputs|generated)\./.test(stage));
+  const stages = reference.stages(run).filter((stage) => !OTHER_STAGE.test(stage));
   const compare = async (stage: string, actual: ArrayLike<number>): Promise<StageResult> =>
     compareValues(
       { run: run.name, stage, shape: reference.shape(run, stage) },
@@ -34,41 +38,67 @@ export async function* verifyStages(
       tolerance,
     );
 
-  const isVision = (stage: string): boolean => /^(vision|projector)\./.test(stage);
-  const visionStages = stages.filter(isVision);
+  const visionStages = stages.filter((stage) => VISION_STAGE.test(stage));
   if (visionStages.length > 0) {
-    const captured = await captureVision(runtime, reference, run, visionStages);
+    const captured = await captureVision(runtime, reference, run, prompt.media, visionStages);
     for (const [stage, values] of captured) yield await compare(stage, values);
   }
-  const decoderStages = stages.filter((stage) => !isVision(stage) && stage !== 'loss');
+  const decoderStages = stages.filter((stage) => !VISION_STAGE.test(stage));
   if (!decoderStages.includes('logits')) return;
-  const [ids = []] = await promptIds(reference, run);
-  const captured = await captureDecoder(runtime, reference, run, ids, decoderStages);
+  const captured = await captureDecoder(runtime, reference, run, prompt, decoderStages);
   for (const [stage, values] of captured) yield await compare(stage, values);
-  if (stages.includes('loss'))
-    yield await compare('loss', [
-      nextTokenLoss(captured.get('logits') ?? [], ids, runtime.model.text.vocabSize),
-    ]);
+  if (reference.has(run, 'loss')) {
+    const loss = nextTokenLoss(captured.get('logits') ?? [], prompt.tokenIds, runtime.model.text.vocabSize);
+    yield await compare('loss', [loss]);
+  }
 }
 
-/** The tower and projector on each of the run's pictures; a stage's values of all pictures in a row. */
+/** Tower, projector and packing on each of the run's media; a stage's values of all tiles in a row. */
 async function captureVision(
   runtime: ModelRuntime,
   reference: Reference,
   run: ReferenceRun,
+  media: readonly ProcessedMedium[],
   stages: readonly string[],
-): Promise<ReadonlyMap<string, number[]>> {
-  const pixels = await reference.floats(run, 'inputs.pixel_values');
-  const [pictures = 1] = reference.shape(run, 'inputs.pixel_values');
-  const size = pixels.length / pictures;
-  const graph = buildVisionGraph(runtime.model, runtime.weightScope, runtime.precision);
-  const joined = new Map<string, number[]>();
-  for (let picture = 0; picture < pictures; picture++) {
-    const pixelValues = pixels.slice(picture * size, (picture + 1) * size);
-    const captured = await capture(runtime, graph, stages, { pixelValues });
-    for (const [stage, values] of captured) joined.set(stage, [...(joined.get(stage) ?? []), ...values]);
+): Promise<ReadonlyMap<string, Float32Array>> {
+  const { model, weightScope, precision } = runtime;
+  const graphs: Graph[] = [];
+  const values = new Map<string, ArrayLike<number>[]>();
+  const collect = (graph: Graph, captured: readonly Readonly<Record<string, HostArray>>[]): void => {
+    graphs.push(graph);
+    for (const one of captured)
+      for (const [name, array] of Object.entries(one)) values.set(name, [...(values.get(name) ?? []), array]);
+  };
+  const namesIn = (graph: Graph): string[] => stages.flatMap((stage) => namesOfStage(graph, stage));
+
+  for (const kind of ['image', 'video'] as const) {
+    const ofKind = media.filter((medium) => medium.kind === kind);
+    if (ofKind.length === 0) continue;
+    const tiles = await referenceTiles(reference, run, ofKind);
+    for (const [i, { layout }] of ofKind.entries()) {
+      const graph = buildTileGraph(model, weightScope, precision, layout.tile);
+      const runs = (tiles[i] ?? []).map((pixelValues) => ({ pixelValues }));
+      const captured = await captureGraph(runtime, graph, [...namesIn(graph), 'tileFeatures'], runs);
+      collect(graph, captured);
+      const shape = graph.outputs.get('tileFeatures')?.shape ?? [];
+      const pack = buildPackGraph(model, weightScope, precision, layout, shape);
+      if (!pack) continue;
+      const tileFeatures = joined(captured.map((one) => one.tileFeatures ?? []));
+      collect(pack, await captureGraph(runtime, pack, namesIn(pack), [{ tileFeatures }]));
+    }
   }
-  return joined;
+  const ordered = graphs.flatMap((graph) =>
+    inOrderOfGraph(
+      graph,
+      stages.filter((stage) => namesOfStage(graph, stage).length > 0),
+    ),
+  );
+  const known = ordered.map((stage): [string, Float32Array] => {
+    const names = graphs.map((graph) => namesOfStage(graph, stage)).find(({ length }) => length > 0) ?? [];
+    return [stage, joined(names.flatMap((name) => values.get(name) ?? []))];
+  });
+  const unknown = stages.filter((stage) => !ordered.includes(stage));
+  return new Map([...unknown.map((stage): [string, Float32Array] => [stage, new Float32Array()]), ...known]);
 }
 
 /** The decoder on all ids in one pass: logits of every token. */
@@ -76,72 +106,53 @@ export async function captureDecoder(
   runtime: ModelRuntime,
   reference: Reference,
   run: ReferenceRun,
-  ids: readonly number[],
+  prompt: Prompt,
   stages: readonly string[],
-): Promise<ReadonlyMap<string, number[]>> {
+): Promise<ReadonlyMap<string, Float32Array>> {
   const { model, weightScope, precision } = runtime;
-  const seq = ids.length;
-  const features =
-    model.vision && reference.has(run, 'projector.output')
-      ? await reference.floats(run, 'projector.output')
-      : undefined;
-  const imageTokens = features ? features.length / model.text.hiddenSize : 0;
+  const { tokenIds, imageIndex, positions, spans } = prompt;
+  const seq = tokenIds.length;
+  const features = prompt.media.length > 0 ? await referenceFeatures(reference, run, model) : undefined;
+  const imageRows = features && model.vision ? features.length / model.vision.featureWidth : 0;
   const graph = buildDecoderGraph(model, weightScope, precision, {
     seq,
     capacity: seq,
-    imageTokens,
+    imageRows,
+    spans: spans !== undefined,
     picker: 'none',
   });
-  const inputs: Record<string, InputValue> = {
-    ids: Uint32Array.from(ids),
-    positions: Uint32Array.from(ids, (_, i) => i),
-    past: Uint32Array.of(0),
-  };
-  if (features && model.vision) {
-    inputs.imageFeatures = features;
-    inputs.imageIndex = imageFeatureRows(ids, model.vision.imageTokenId, imageTokens);
+  const images = features && { features: { tensor: features, rows: imageRows }, index: imageIndex };
+  const inputs = decoderInputs(
+    model,
+    { tokenIds, images, positions, spans },
+    { begin: 0, count: seq, seq, past: 0, nextPosition: 0, capacity: seq },
+  );
+  return captureStages(runtime, graph, stages, inputs);
+}
+
+/** What the reference's projector gave, rows as the decoder takes them: deeper layers' features beside the first. */
+export async function referenceFeatures(
+  reference: Reference,
+  run: ReferenceRun,
+  { text, vision }: Model,
+): Promise<Float32Array> {
+  const recorded = ['projector.output', 'projector.output_packed', 'projector.output_pooled'];
+  const stage = recorded.find((name) => reference.has(run, name)) ?? 'projector.output';
+  const first = await reference.floats(run, stage);
+  const C = text.hiddenSize;
+  const width = vision?.featureWidth ?? C;
+  if (width === C) return first;
+  const deeper = await reference.floats(run, 'vision.deepstack_features'); // [levels, N, C]
+  const rows = dim(reference.shape(run, 'vision.deepstack_features'), 1);
+  const features = new Float32Array(rows * width);
+  for (let row = 0; row < rows; row++) {
+    features.set(first.subarray(row * C, (row + 1) * C), row * width);
+    for (let level = 0; (level + 1) * C < width; level++) {
+      const from = (level * rows + row) * C;
+      features.set(deeper.subarray(from, from + C), row * width + (level + 1) * C);
+    }
   }
-  return capture(runtime, graph, stages, inputs);
-}
-
-/** Runs `graph` once and reads the intermediates of each stage: `logits`, or `hidden_states.0`, `.1`, ... stacked. */
-export async function capture(
-  runtime: Pick<ModelRuntime, 'device' | 'weights'>,
-  graph: Graph,
-  stages: readonly string[],
-  inputs: Record<string, InputValue>,
-): Promise<ReadonlyMap<string, number[]>> {
-  const namesOf = new Map(inOrderOfGraph(graph, stages).map((stage) => [stage, captureNames(graph, stage)]));
-  const keep = [...namesOf.values()].flat();
-  const states = createStateStore(runtime.device);
-  const plan = compile(graph, runtime.device.caps, { keep });
-  const session = await createSession(runtime.device, plan, {
-    weights: runtime.weights,
-    states,
-    label: 'verify',
-  });
-  try {
-    const values: Captures = await session.runAndRead(inputs, keep);
-    return new Map(
-      [...namesOf].map(([stage, names]) => [stage, names.flatMap((name) => [...(values[name] ?? [])])]),
-    );
-  } finally {
-    session.dispose();
-    states.dispose();
-  }
-}
-
-/** Stages as they are computed, so that the first that fails is the first at fault; unknown ones come first. */
-function inOrderOfGraph(graph: Graph, stages: readonly string[]): string[] {
-  const place = (stage: string): number => graph.named.get(captureNames(graph, stage)[0] ?? '')?.id ?? -1;
-  return [...stages].sort((a, b) => place(a) - place(b));
-}
-
-function captureNames(graph: Graph, stage: string): string[] {
-  if (graph.named.has(stage)) return [stage];
-  const names: string[] = [];
-  while (graph.named.has(`${stage}.${names.length}`)) names.push(`${stage}.${names.length}`);
-  return names;
+  return features;
 }
 
 /** Mean cross entropy of each token given those before it. logits [S, V] */

@@ -1,9 +1,10 @@
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
-import { readAssets } from '../generate/checkpoint-assets.ts';
+import { type CheckpointAssets, readAssets } from '../generate/checkpoint-assets.ts';
 import { createDecoder } from '../generate/decoder.ts';
 import { createImageEncoder } from '../generate/image-encoder.ts';
 import { choosePrecision, type DTypeChoice, isSixteenBit } from '../generate/precision.ts';
+import { type Prompt, promptOfIds, textPrompt } from '../generate/prompt.ts';
 import type { ModelRuntime } from '../generate/sessions.ts';
 import type { Precision } from '../models/parameters.ts';
 import { isDualEncoder } from '../models/registry.ts';
@@ -14,8 +15,8 @@ import type { TensorIndex } from '../weights/safetensors.ts';
 import { weightScope } from '../weights/weight-scope.ts';
 import { verifyContrastive } from './contrastive.ts';
 import { verifyGenerated } from './generated.ts';
-import { verifyInputs } from './inputs.ts';
-import { openReference } from './reference.ts';
+import { makePrompt, promptIds, verifyInputs } from './inputs.ts';
+import { openReference, type Reference, type ReferenceRun } from './reference.ts';
 import type { StageResult } from './stage-result.ts';
 import { verifyStages } from './stages.ts';
 import type { Verification } from './verification.ts';
@@ -69,15 +70,33 @@ async function* verifyGenerating({ files, tolerance, ...parts }: Verification): 
   const imageEncoder = assets.model.vision ? createImageEncoder(runtime) : undefined;
   try {
     for (const run of reference.runs) {
-      yield* verifyInputs(assets, files, reference, run);
-      yield* verifyStages(runtime, reference, run, tolerance);
-      yield* verifyGenerated({ assets, runtime, decoder, imageEncoder }, reference, run, tolerance);
+      const prompts: Prompt[] = [];
+      for (const [row, plainPrompt] of run.prompts.entries()) {
+        const made = await makePrompt(assets, files, run, plainPrompt);
+        yield* verifyInputs(made, reference, run, row);
+        prompts.push(await withReferenceIds(assets, reference, run, made.prompt, row));
+      }
+      if (prompts[0]) yield* verifyStages(runtime, reference, run, prompts[0], tolerance);
+      yield* verifyGenerated({ assets, runtime, decoder, imageEncoder }, reference, run, prompts, tolerance);
     }
   } finally {
     imageEncoder?.dispose();
     decoder.dispose();
     await reference.close();
   }
+}
+
+/** The prompt with the reference's ids, should those made here differ, so that later stages are judged by themselves. */
+async function withReferenceIds(
+  { model, createProcessor }: CheckpointAssets,
+  reference: Reference,
+  run: ReferenceRun,
+  { media }: Prompt,
+  row: number,
+): Promise<Prompt> {
+  const ids = (await promptIds(reference, run))[row] ?? [];
+  if (!model.vision || !createProcessor) return textPrompt(ids);
+  return promptOfIds(ids, media, createProcessor(run.processor), model.vision);
 }
 
 /**

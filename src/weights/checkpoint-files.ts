@@ -34,6 +34,10 @@ export async function readJson(files: CheckpointFiles, file: string): Promise<un
   return parseStrictJson(await files.readBytes(file), `${files.name}: ${file}`);
 }
 
+/** A file's JSON; undefined where the checkpoint has none of that name. */
+export const readJsonIfPresent = async (files: CheckpointFiles, file: string): Promise<unknown> =>
+  (await files.has(file)) ? readJson(files, file) : undefined;
+
 /** Throws WeightError unless `file` is a plain name: no folder, no drive, no way out of the checkpoint. */
 export function checkPlainFileName(file: string, where: string): void {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused.

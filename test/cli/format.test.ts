@@ -105,6 +105,7 @@ test('progress shows a bar and the amounts', () => {
 test('stats name adapter, times, speed and memory', () => {
   const stats = {
     loadMs: 2300,
+    reusedTokens: 0,
     promptTokens: 78,
     generatedTokens: 11,
     firstTokenMs: 812,

@@ -103,7 +103,7 @@ describeOnAdapters('generate', (getDevice) => {
     const result = await model.generate({ messages, images: [SCENE], greedy: true, maxNewTokens: 2 });
     const { vision } = model.model;
     expect(result.promptTokenIds.filter((id) => id === vision?.imageTokenId)).toHaveLength(
-      2 * (vision?.tokensPerImage ?? 0),
+      2 * (vision?.typicalLayout.tokens ?? 0),
     );
   });
 

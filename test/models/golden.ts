@@ -19,7 +19,8 @@ export type HostWeights = Readonly<Record<string, Float32Array>>;
 export async function openGolden(name: string) {
   const files = await folderFiles(fileURLToPath(goldenPath(name)));
   const checkpoint = await openCheckpoint(files);
-  const { model } = await readAssets(files);
+  const assets = await readAssets(files);
+  const { model } = assets;
   const reference = await openReference(files);
   const weights: Record<string, Float32Array> = {};
   for (const [tensor, entry] of checkpoint.index) {
@@ -27,6 +28,8 @@ export async function openGolden(name: string) {
   }
   const close = () => Promise.all([checkpoint.close(), reference.close()]);
   return {
+    files,
+    assets,
     model,
     reference,
     weights,
@@ -48,8 +51,14 @@ export interface DecoderGraphCase {
 
 /** The decoder on all ids in f64: named intermediates, and the graph that names them. */
 export function interpretDecoder({ model, root, precision, weights, ids, features }: DecoderGraphCase) {
-  const imageTokens = features.length / model.text.hiddenSize;
-  const shape = { seq: ids.length, capacity: ids.length + 3, imageTokens, picker: 'none' } as const;
+  const imageRows = features.length / model.text.hiddenSize;
+  const shape = {
+    seq: ids.length,
+    capacity: ids.length + 3,
+    imageRows,
+    spans: false,
+    picker: 'none',
+  } as const;
   const graph: Graph = buildDecoderGraph(model, root, precision, shape);
   const { named } = interpret(graph, {
     ...weights,
@@ -57,7 +66,9 @@ export function interpretDecoder({ model, root, precision, weights, ids, feature
     positions: ids.map((_, i) => i),
     past: [0],
     imageFeatures: features,
-    imageIndex: model.vision ? imageFeatureRows(ids, model.vision.imageTokenId, imageTokens) : [],
+    imageIndex: model.vision
+      ? imageFeatureRows(ids, [{ tokenId: model.vision.imageTokenId, count: imageRows }])
+      : [],
   });
   return { graph, named };
 }

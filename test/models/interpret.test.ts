@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { buildDecoderGraph, buildVisionGraph } from '../../src/generate/graphs.ts';
+import { buildTileGraph, wholeModelGraphs } from '../../src/generate/graphs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import type { Precision } from '../../src/models/parameters.ts';
@@ -41,7 +41,9 @@ describe.each(['llava15', 'llava_linear', 'llama3_text', 'qwen2_text', 'gemma_te
       };
       const visionStages = stages.filter((stage) => /^(vision|projector)\./.test(stage));
       if (visionStages.length > 0) {
-        const graph = buildVisionGraph(model, root, F32);
+        const { tile } = model.vision?.typicalLayout ?? {};
+        if (!tile) throw new Error(`${name} has no vision tower`);
+        const graph = buildTileGraph(model, root, F32, tile);
         const { named } = interpret(graph, {
           ...weights,
           pixelValues: await reference.floats(run, 'inputs.pixel_values'),
@@ -60,8 +62,7 @@ describe.each(['llava15', 'llava_linear', 'llama3_text', 'qwen2_text', 'gemma_te
 
   test('no tensor is missing and none is unused', async () => {
     const { model, root, close } = await openGolden(name);
-    buildDecoderGraph(model, root, F32, { seq: 1, capacity: 1, imageTokens: 0, picker: 'greedy' });
-    if (model.vision) buildVisionGraph(model, root, F32);
+    wholeModelGraphs(model, root, F32, 1);
     expect(root.finish()).toEqual([]);
     await close();
   });

@@ -4,7 +4,7 @@ import { float16ToFloat32, float32ToFloat16 } from '../../src/core/float16.ts';
 import type { Precision } from '../../src/models/parameters.ts';
 import { createWeightStore } from '../../src/runtime/weight-store.ts';
 import { compareValues } from '../../src/verify/compare.ts';
-import { promptIds } from '../../src/verify/inputs.ts';
+import { makePrompt } from '../../src/verify/inputs.ts';
 import type { ReferenceRun } from '../../src/verify/reference.ts';
 import type { StageResult } from '../../src/verify/stage-result.ts';
 import { captureDecoder } from '../../src/verify/stages.ts';
@@ -51,14 +51,17 @@ describeOnAdapters('goldens', (getDevice) => {
   test('llava_linear in f16 agrees with f64 on its rounded weights', async ({ skip }) => {
     const device = getDevice();
     if (!device.caps.features.shaderF16) skip(`${device.caps.adapterName} has no shader-f16`);
-    const { model, reference, weights, index, root, close } = await openGolden('llava_linear');
+    const golden = await openGolden('llava_linear');
+    const { files, assets, model, reference, weights, index, root, close } = golden;
     const precision: Precision = { weights: 'f16', activations: 'f32', kvCache: 'f32' };
     const store = createWeightStore(device, index);
     try {
       const run = reference.runs[0] as ReferenceRun;
-      const ids = (await promptIds(reference, run))[0] ?? [];
+      const { prompt } = await makePrompt(assets, files, run, '');
+      const ids = prompt.tokenIds;
       const runtime = { device, model, weightScope: root, weights: store, precision };
-      const actual = (await captureDecoder(runtime, reference, run, ids, ['logits'])).get('logits') ?? [];
+      const captured = await captureDecoder(runtime, reference, run, prompt, ['logits']);
+      const actual = captured.get('logits') ?? [];
       const features = await reference.floats(run, 'projector.output');
       const { named } = interpretDecoder({
         model,

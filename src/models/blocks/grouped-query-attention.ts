@@ -46,6 +46,11 @@ export function groupedQueryAttention(
   const values = cacheAppend(cache('value'), v, pass.past); // [B, T, K, D]
 
   const slidingWindow = config.slidingWindows[layer] ?? null;
-  const y = attention(q, keys, values, { causal: true, past: pass.past, slidingWindow }); // [B, S, H, D]
+  const y = attention(q, keys, values, {
+    causal: true,
+    past: pass.past,
+    span: pass.span,
+    slidingWindow,
+  }); // [B, S, H, D]
   return biasedLinear(reshape(y, [B, S, H * D]), w, 'o_proj', [C, H * D], config.outputBias);
 }

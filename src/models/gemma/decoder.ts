@@ -19,7 +19,7 @@ export function gemmaDecoder(
   pass: DecoderPass,
 ): Tensor {
   const { graph } = inputsEmbeds;
-  const tables = ropeTensors(graph, config.rope, pass.capacity);
+  const tables = pass.rope ?? ropeTensors(graph, config.rope, pass.capacity);
   let x = inputsEmbeds.named('hidden_states.0');
   for (let layer = 0; layer < config.numHiddenLayers; layer++) {
     x = graph.scope(`layers.${layer}`, () =>

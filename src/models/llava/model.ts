@@ -19,10 +19,14 @@ export function llavaModel(json: ConfigReader): Model {
     text: textInfo(text),
     vision: {
       imageTokenId: config.imageTokenId,
-      tokensPerImage: tokensPerImage(config),
-      imageShape: [vision.numChannels, vision.imageSize, vision.imageSize],
+      featureWidth: text.hiddenSize,
+      typicalLayout: {
+        tile: { kind: 'image', shape: [vision.numChannels, vision.imageSize, vision.imageSize] },
+        tiles: 1,
+        tokens: tokensPerImage(config),
+      },
     },
-    encodeImage(pixelValues, w) {
+    encodeTile(pixelValues, _tile, w) {
       const tower = visionTower(w);
       tower.skip('post_layernorm'); // Norm of the pooled output, which no VLM reads.
       const hiddenStates = clipVision(pixelValues, vision, tower);

@@ -1,0 +1,18 @@
+import { UnsupportedError } from '../core/errors.ts';
+import { llavaProcessor } from './llava.ts';
+import type { Processor, ProcessorSources } from './processor.ts';
+
+/** `model_type` of config.json → what turns its conversations into numbers. */
+const PROCESSORS: ReadonlyMap<string, (sources: ProcessorSources) => Processor> = new Map([
+  ['llava', llavaProcessor],
+]);
+
+/** The processor of a vision language model. Throws ConfigError for bad fields of its files. */
+export function createProcessor(sources: ProcessorSources): Processor {
+  const { modelType } = sources.model;
+  const create = PROCESSORS.get(modelType);
+  if (create) return create(sources);
+  throw new UnsupportedError(
+    `processor: model_type "${modelType}" has none; expected one of ${[...PROCESSORS.keys()].join(', ')}.`,
+  );
+}
