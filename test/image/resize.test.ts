@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { createPicture } from '../../src/image/picture.ts';
 import type { FilterName } from '../../src/image/resample-filters.ts';
 import { resize } from '../../src/image/resize.ts';
+import { resizeTorchvision, type TorchFilterName } from '../../src/image/resize-torchvision.ts';
 import { readGoldenJson, readGoldenTensors } from '../read-golden.ts';
 import { readFixture } from './read-fixture.ts';
 
@@ -16,9 +17,8 @@ type Item = {
   };
 };
 
-const items = readGoldenJson<{ items: readonly Item[] }>('ops/reference.json').items.filter(
-  (item) => item.op === 'resize_u8',
-);
+const allItems = readGoldenJson<{ items: readonly Item[] }>('ops/reference.json').items;
+const items = allItems.filter((item) => item.op === 'resize_u8');
 const tensor = readGoldenTensors('ops/reference.safetensors');
 
 describe('resize equals Pillow bit for bit', () => {
@@ -31,6 +31,36 @@ describe('resize equals Pillow bit for bit', () => {
     const resized = resize(source, outWidth, outHeight, params.filter);
     expect([resized.height, resized.width]).toEqual([outHeight, outWidth]);
     expect(resized.data).toEqual(tensor(`resize_u8.${index}.out`).data);
+  });
+});
+
+/** Planes of a channel after each other, as torch holds pictures, to interleaved RGB. */
+function interleave(width: number, height: number, planes: Uint8Array): Uint8Array {
+  const size = width * height;
+  return Uint8Array.from(planes, (_, i) => planes[(i % 3) * size + Math.trunc(i / 3)] as number);
+}
+
+describe('resizeTorchvision equals torchvision bit for bit', () => {
+  const torchItems = allItems.filter((item) => item.op === 'resize_u8_torchvision');
+
+  it('has all eight cases', () => expect(torchItems).toHaveLength(8));
+
+  it.each(torchItems)('case $index: $params.filter $params.in to $params.out', ({ index, params }) => {
+    const [inHeight, inWidth] = params.in;
+    const [outHeight, outWidth] = params.out;
+    const read = (name: string) => tensor(`resize_u8_torchvision.${index}.${name}`).data as Uint8Array;
+    const source = createPicture(inWidth, inHeight, interleave(inWidth, inHeight, read('x')));
+    const resized = resizeTorchvision(source, outWidth, outHeight, params.filter as TorchFilterName);
+    expect([resized.height, resized.width]).toEqual([outHeight, outWidth]);
+    expect(resized.data).toEqual(interleave(outWidth, outHeight, read('out')));
+  });
+
+  it('differs from Pillow by a level at most, and somewhere does', () => {
+    const source = pattern(47, 31);
+    const torch = resizeTorchvision(source, 16, 16, 'bicubic').data;
+    const pillow = resize(source, 16, 16, 'bicubic').data;
+    const differences = Array.from(torch, (value, i) => Math.abs(value - (pillow[i] as number)));
+    expect(Math.max(...differences)).toBe(1);
   });
 });
 
@@ -101,5 +131,6 @@ describe('resize at its edges', () => {
     [Number.NaN, 4],
   ])('refuses a target of %sx%s', (width, height) => {
     expect(() => resize(flat, width, height, 'bicubic')).toThrow(/expected two positive whole numbers/);
+    expect(() => resizeTorchvision(flat, width, height, 'bicubic')).toThrow(/expected two positive whole/);
   });
 });
