@@ -18,6 +18,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./chat.ts')).chatCommand,
   },
   {
+    name: 'download',
+    summary: 'fetch a model of the Hugging Face hub into the cache',
+    load: async () => (await import('./download.ts')).downloadCommand,
+  },
+  {
     name: 'inspect',
     summary: 'what a checkpoint is, and the memory and image tokens it needs',
     load: async () => (await import('./inspect.ts')).inspectCommand,

@@ -30,7 +30,10 @@ export function formatProgramHelp(version: string, commands: readonly CommandSum
       ['  TESSERA_ADAPTER', 'the adapter to use where --adapter is not given'],
       ['  TESSERA_CACHE', 'folder for drivers, instead of the cache folder of the system'],
       ['  TESSERA_DEBUG=1', 'errors with their stack'],
-      ['  HF_HOME, HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE', 'as in other tools, for models of the hub'],
+      [
+        '  HF_HOME, HF_TOKEN, HF_HUB_OFFLINE',
+        'as in other tools, for models of the hub; see download --help',
+      ],
     ]),
     '',
     'Exit codes: 0 ok, 1 failure (verify: beyond tolerance), 2 wrong usage, 130 interrupted by Ctrl-C.',

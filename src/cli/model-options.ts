@@ -2,16 +2,17 @@ import { stat } from 'node:fs/promises';
 import { InputError } from '../core/errors.ts';
 import { loadModel } from '../generate/load-model.ts';
 import type { VisionLanguageModel } from '../generate/vision-language-model.ts';
-import { hubFolder, isHubId } from '../weights/hub.ts';
+import { isHubId } from '../weights/hub/hub-id.ts';
 import type { OptionValues, Terminal } from './command.ts';
-import { createProgressLine, formatByteProgress, formatLoadProgress } from './progress.ts';
+import { downloadHubModel } from './hub-model.ts';
+import { createProgressLine, formatLoadProgress } from './progress.ts';
 
 /** The options of every command that runs a model. */
 export const modelOptions = {
   model: {
     kind: 'text',
     value: 'DIR|HUB_ID',
-    help: 'checkpoint folder, http(s) address of one, or id on the Hugging Face hub; default the built-in model',
+    help: 'checkpoint folder, http(s) address of one, or id on the Hugging Face hub (org/name, or org/name@revision); default the built-in model',
   },
   adapter: {
     kind: 'text',
@@ -61,19 +62,13 @@ export async function modelSource(
       `--model "${model}": there is no such folder; expected a checkpoint folder, or a hub id such as org/name.`,
     );
   }
-  const progress = createProgressLine(stderr);
   try {
-    return await hubFolder(model, {
-      signal,
-      onProgress: ({ done, total }) => progress.show(formatByteProgress('download', done, total)),
-    });
+    return await downloadHubModel(model, undefined, { stderr, signal });
   } catch (cause) {
     if (!(cause instanceof InputError)) throw cause;
     throw new InputError(`--model "${model}": there is no such folder here, and as a ${cause.message}`, {
       cause,
     });
-  } finally {
-    progress.clear();
   }
 }
 

@@ -4,8 +4,8 @@ import { type CheckpointFiles, checkPlainFileName, readJson } from './checkpoint
 import { readSafetensors, type SafetensorsFile, type TensorEntry, type TensorIndex } from './safetensors.ts';
 import { isJsonObject, showJson } from './strict-json.ts';
 
-const SINGLE_FILE = 'model.safetensors';
-const SHARD_INDEX = 'model.safetensors.index.json';
+export const SINGLE_FILE = 'model.safetensors';
+export const SHARD_INDEX = 'model.safetensors.index.json';
 /** Headers read at once: hides a server's latency, and a hostile index still stops at its first missing shard. */
 const PARALLEL_SHARDS = 8;
 
@@ -24,14 +24,22 @@ export interface Checkpoint {
  */
 export async function openCheckpoint(files: CheckpointFiles): Promise<Checkpoint> {
   if (await files.has(SINGLE_FILE)) return openFiles(files, [SINGLE_FILE], undefined);
-  if (!(await files.has(SHARD_INDEX))) throw await noWeights(files);
-  const weightMap = parseShardIndex(await readJson(files, SHARD_INDEX), `${files.name}: ${SHARD_INDEX}`);
-  const shards = [...new Set(weightMap.values())].sort();
-  return openFiles(files, shards, weightMap);
+  if (!(await files.has(SHARD_INDEX))) throw noWeightsError(files.name, (await files.list()) ?? []);
+  const weightMap = await readShardIndex(files);
+  return openFiles(files, shardsOf(weightMap), weightMap);
 }
+
+/** The shards that the index names. Throws WeightError when it is missing or malformed. */
+export const readShardNames = async (files: CheckpointFiles): Promise<readonly string[]> =>
+  shardsOf(await readShardIndex(files));
 
 /** Tensor name to shard file. */
 type WeightMap = ReadonlyMap<string, string>;
+
+const shardsOf = (weightMap: WeightMap): string[] => [...new Set(weightMap.values())].sort();
+
+const readShardIndex = async (files: CheckpointFiles): Promise<WeightMap> =>
+  parseShardIndex(await readJson(files, SHARD_INDEX), `${files.name}: ${SHARD_INDEX}`);
 
 function parseShardIndex(json: unknown, where: string): WeightMap {
   const weightMap = isJsonObject(json) ? json.weight_map : undefined;
@@ -118,11 +126,10 @@ function checkWeightMap(weightMap: WeightMap, index: TensorIndex, where: string)
   }
 }
 
-async function noWeights(files: CheckpointFiles): Promise<WeightError> {
-  const names = await files.list();
-  const where = `${files.name}: holds neither ${SINGLE_FILE} nor ${SHARD_INDEX}`;
-  const found =
-    names?.filter((name) => /\.(safetensors|bin|pth?|ckpt|gguf|onnx|h5|msgpack)$/.test(name)) ?? [];
+/** Says what weights there are instead, among the file names that are known, and what to do with them. */
+export function noWeightsError(name: string, names: readonly string[]): WeightError {
+  const where = `${name}: holds neither ${SINGLE_FILE} nor ${SHARD_INDEX}`;
+  const found = names.filter((file) => /\.(safetensors|bin|pth?|ckpt|gguf|onnx|h5|msgpack)$/.test(file));
   if (found.length === 0) {
     return new WeightError(`${where}; expected one of them. Check the path or address.`);
   }

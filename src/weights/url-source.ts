@@ -1,5 +1,6 @@
 import { AbortError, InputError, WeightError } from '../core/errors.ts';
 import { type ByteSource, checkNotAborted, checkRange } from './byte-source.ts';
+import { watchIdle } from './watch-idle.ts';
 
 export interface UrlOptions {
   /** For messages; the last part of the path unless told. */
@@ -163,7 +164,7 @@ async function refuse(response: Response, error: Error): Promise<Error> {
 }
 
 /** Collects a body of at most `maxBytes`; more is an error as soon as it comes, whatever Content-Length says. */
-async function readBody(
+export async function readBody(
   response: Response,
   name: string,
   maxBytes: number,
@@ -205,22 +206,16 @@ async function request<T>(
   consume: (response: Response, onProgress: () => void) => Promise<T>,
 ): Promise<T> {
   const idleTimeoutMs = options.idleTimeoutMs ?? DEFAULT_IDLE_TIMEOUT_MS;
-  const idle = new AbortController();
-  let timer: ReturnType<typeof setTimeout> | undefined;
-  const onProgress = () => {
-    clearTimeout(timer);
-    timer = setTimeout(() => idle.abort(), idleTimeoutMs);
-  };
-  onProgress();
+  const idle = watchIdle(idleTimeoutMs);
   const signal = options.signal ? AbortSignal.any([options.signal, idle.signal]) : idle.signal;
   // identity: a range of a compressed body would not be a range of the file.
   const headers = { ...options.headers, 'Accept-Encoding': 'identity', ...(range && { Range: range }) };
   try {
-    return await consume(await fetch(url, { headers, signal }), onProgress);
+    return await consume(await fetch(url, { headers, signal }), idle.alive);
   } catch (cause) {
-    throw requestError(cause, name, options, idle.signal.aborted ? idleTimeoutMs : undefined);
+    throw requestError(cause, name, options, idle.isIdle ? idleTimeoutMs : undefined);
   } finally {
-    clearTimeout(timer);
+    idle.stop();
   }
 }
 

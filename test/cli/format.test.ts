@@ -2,10 +2,12 @@ import { describe, expect, test } from 'vitest';
 import { defineCommand } from '../../src/cli/command.ts';
 import { commands } from '../../src/cli/commands.ts';
 import { formatCommandHelp, formatProgramHelp } from '../../src/cli/help.ts';
+import { formatHubProgress } from '../../src/cli/hub-model.ts';
 import { formatUnused } from '../../src/cli/model-options.ts';
 import { formatByteProgress, formatLoadProgress } from '../../src/cli/progress.ts';
 import { formatStats } from '../../src/cli/stats.ts';
 import { formatTable, wrapWords } from '../../src/cli/table.ts';
+import { createTransferRate } from '../../src/cli/transfer-rate.ts';
 import { formatBytes, formatCount, formatMs, formatParameters } from '../../src/cli/units.ts';
 import { formatResults, formatVerdict } from '../../src/cli/verify.ts';
 import type { StageResult } from '../../src/verify/stage-result.ts';
@@ -168,5 +170,32 @@ describe('verify', () => {
     expect(formatVerdict([stage({ ok: false, relativeError: 0.02 }), ids])).toBe(
       'FAIL: 2 of 2 stages; the first divergence is "logits" of run "r0": 2.00e-2 relative to RMS, tolerance 1.00e-3.',
     );
+  });
+});
+
+describe('a download', () => {
+  const MIB = 2 ** 20;
+
+  test('shows bytes, speed and the time left, then how much is checked', () => {
+    const show = (done: number, checked: number, rate?: number): string =>
+      formatHubProgress({ done: done * MIB, checked: checked * MIB, total: 240 * MIB }, rate && rate * MIB);
+    expect(show(60, 0)).toBe('download   [######                  ] 60.0 MiB of 240 MiB');
+    expect(show(60, 0, 0)).toBe('download   [######                  ] 60.0 MiB of 240 MiB');
+    expect(show(60, 0, 2)).toBe(
+      'download   [######                  ] 60.0 MiB of 240 MiB, 2.00 MiB/s, 1 min 30 s left',
+    );
+    expect(show(240, 120, 2)).toBe('checking   [############            ] 120 MiB of 240 MiB');
+  });
+
+  test('has the speed of its last ten seconds, without what was there before', () => {
+    let nowMs = 0;
+    const rate = createTransferRate(() => nowMs);
+    expect(rate(5000)).toBeUndefined();
+    nowMs = 900;
+    expect(rate(5900)).toBeUndefined();
+    nowMs = 2000;
+    expect(rate(7000)).toBe(1000);
+    for (; nowMs <= 12_000; nowMs += 500) rate(7000);
+    expect(rate(7000)).toBe(0);
   });
 });

@@ -14,16 +14,29 @@ export interface CliOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Standard input, which is then closed. */
   readonly input?: string | Uint8Array;
+  readonly onStart?: (child: ReturnType<typeof spawn>) => void;
+  /** No file may grow larger, as if the disk were full. */
+  readonly maxFileBytes?: number;
   /** Called with all of stdout so far, each time more comes. */
   readonly onStdout?: (text: string, child: ReturnType<typeof spawn>) => void;
 }
 
 /** Runs the program from source as a person would, in the repository. Colours and the like are off: no terminal. */
 export function runCli(args: readonly string[], options: CliOptions = {}): Promise<CliRun> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], {
+  const command = [process.execPath, '--import', 'tsx', 'src/cli/main.ts', ...args];
+  const limited = [
+    'bash',
+    '-c',
+    `ulimit -f ${(options.maxFileBytes ?? 0) / 1024} && exec "$@"`,
+    '-',
+    ...command,
+  ];
+  const [program = '', ...rest] = options.maxFileBytes === undefined ? command : limited;
+  const child = spawn(program, rest, {
     cwd: ROOT,
     env: { ...process.env, TESSERA_ADAPTER: '', TESSERA_DEBUG: '', ...options.env },
   });
+  options.onStart?.(child);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -129,7 +129,7 @@ const LIES: readonly { name: string; handler: Handler; message: RegExp }[] = [
   {
     name: 'goes silent',
     handler: afterProbe(() => {}),
-    message: /the server sent nothing for 100 ms/,
+    message: /the server sent nothing for 1000 ms/,
   },
   {
     name: 'has no such file',
@@ -150,7 +150,7 @@ const LIES: readonly { name: string; handler: Handler; message: RegExp }[] = [
 
 test.each(LIES)('a server that $name is a WeightError', async ({ handler, message }) => {
   const { url } = await serve(handler);
-  const read = async () => (await urlSource(url + PATH, { idleTimeoutMs: 100 })).read(10, 10);
+  const read = async () => (await urlSource(url + PATH, { idleTimeoutMs: 1_000 })).read(10, 10);
   const error = await read().then(
     () => undefined,
     (thrown: unknown) => thrown,
