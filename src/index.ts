@@ -22,12 +22,18 @@ export type {
 } from './embed/contrastive-model.ts';
 export { type LoadContrastiveOptions, loadContrastiveModel } from './embed/load-contrastive-model.ts';
 export { type Score, similarity } from './embed/scores.ts';
+export { type ComposeOptions, composeModel } from './generate/compose-model.ts';
+export type { NewDecoder, NewEncoder, PartSource } from './generate/compose-parts.ts';
 export type { Generation, GenerationResult, GenerationStats } from './generate/generation.ts';
 export type { SamplingOptions } from './generate/generation-config.ts';
 export { type LoadOptions, loadModel } from './generate/load-model.ts';
 export type { GenerateOptions, LoadProgress, VisionLanguageModel } from './generate/vision-language-model.ts';
 export { type LoadPictureOptions, loadPicture, type PictureSource } from './image/load-picture.ts';
 export type { Picture } from './image/picture.ts';
+export { composeVlm, tokensPerImage, type VlmParts } from './models/compose/compose-vlm.ts';
+export type { Projector, ProjectorChoice, ProjectorSizes } from './models/compose/projector-choice.ts';
+export { projectors } from './models/compose/projectors.ts';
+export type { EncoderOptions, VisionEncoder } from './models/compose/vision-encoder.ts';
 export type { ContentPart, Message } from './text/messages.ts';
 export { type CheckpointFiles, memoryFiles, urlFiles } from './weights/checkpoint-files.ts';
 export type { UrlOptions } from './weights/url-source.ts';

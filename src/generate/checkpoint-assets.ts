@@ -26,23 +26,38 @@ export interface CheckpointAssets {
   readonly generation: GenerationConfig;
 }
 
-/** Reads and checks config, tokenizer, template and processor. Throws ConfigError or UnsupportedError naming the file. */
-export async function readAssets(files: CheckpointFiles): Promise<CheckpointAssets> {
-  const [config, tokenizerJson, tokenizerConfig, generationConfig] = await Promise.all([
-    readJson(files, 'config.json'),
+/** A checkpoint's files about text, parsed but not checked. */
+export interface TextFiles {
+  readonly tokenizerJson: unknown;
+  /** `undefined` where it has none, as the two below. */
+  readonly tokenizerConfig: unknown;
+  readonly generationConfig: unknown;
+  /** Jinja source, or null. */
+  readonly chatTemplate: string | null;
+}
+
+/** Throws ConfigError for files that are missing or no JSON. */
+export async function readTextFiles(files: CheckpointFiles): Promise<TextFiles> {
+  const [tokenizerJson, tokenizerConfig, generationConfig] = await Promise.all([
     readJson(files, 'tokenizer.json'),
     readJsonIfPresent(files, 'tokenizer_config.json'),
     readJsonIfPresent(files, 'generation_config.json'),
   ]);
-  const model = createModel(config, `${files.name}: config.json`);
-  const tokenizer = createTokenizer(tokenizerJson, tokenizerConfig ?? {});
   const chatTemplate = findChatTemplate({
     jinja: (await files.has('chat_template.jinja')) ? await readText(files, 'chat_template.jinja') : null,
     json: await readJsonIfPresent(files, 'chat_template.json'),
     tokenizerConfig,
   });
-  const generation = parseGenerationConfig(generationConfig, readConfig(config, 'config.json'));
-  const assets = { model, tokenizer, chatTemplate, generation };
+  return { tokenizerJson, tokenizerConfig, generationConfig, chatTemplate };
+}
+
+/** Reads and checks config, tokenizer, template and processor. Throws ConfigError or UnsupportedError naming the file. */
+export async function readAssets(files: CheckpointFiles): Promise<CheckpointAssets> {
+  const [config, text] = await Promise.all([readJson(files, 'config.json'), readTextFiles(files)]);
+  const model = createModel(config, `${files.name}: config.json`);
+  const tokenizer = createTokenizer(text.tokenizerJson, text.tokenizerConfig ?? {});
+  const generation = parseGenerationConfig(text.generationConfig, readConfig(config, 'config.json'));
+  const assets = { model, tokenizer, chatTemplate: text.chatTemplate, generation };
   if (!model.vision) return assets;
   const processorFiles = await readProcessorFiles(files);
   const create = (overrides: ProcessorOverrides = {}): Processor => {

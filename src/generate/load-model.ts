@@ -45,10 +45,25 @@ export async function loadModel(
   const files = await openModelFiles(source);
   const assets = await readAssets(files);
   const checkpoint = await openCheckpoint(files);
+  return startModel({ name: files.name, assets, checkpoint, options, startedMs });
+}
+
+export interface LoadParts {
+  readonly name: string;
+  readonly assets: CheckpointAssets;
+  /** Closed when the model is disposed of, or cannot be started. */
+  readonly checkpoint: Pick<Checkpoint, 'index' | 'close'>;
+  readonly options: LoadOptions;
+  readonly startedMs: number;
+}
+
+/** A model made ready to answer on the device of `options`. Throws as `loadModel`. */
+export async function startModel(parts: LoadParts): Promise<VisionLanguageModel> {
+  const { options, checkpoint } = parts;
   try {
     const device = options.device ?? (await requestDevice({ adapter: options.adapter }));
     try {
-      return await prepareModel({ name: files.name, assets, checkpoint, device, options, startedMs });
+      return await prepareModel(parts, device);
     } catch (error) {
       if (!options.device) device.dispose();
       throw error;
@@ -59,23 +74,10 @@ export async function loadModel(
   }
 }
 
-interface LoadParts {
-  readonly name: string;
-  readonly assets: CheckpointAssets;
-  readonly checkpoint: Checkpoint;
-  readonly device: Device;
-  readonly options: LoadOptions;
-  readonly startedMs: number;
-}
-
-async function prepareModel({
-  name,
-  assets,
-  checkpoint,
-  device,
-  options,
-  startedMs,
-}: LoadParts): Promise<VisionLanguageModel> {
+async function prepareModel(
+  { name, assets, checkpoint, options, startedMs }: LoadParts,
+  device: Device,
+): Promise<VisionLanguageModel> {
   const { onProgress, signal } = options;
   const { model, tokenizer } = assets;
   const precision = choosePrecision(options.dtype ?? 'auto', device.caps, checkpoint.index);

@@ -10,6 +10,15 @@ import type { Tensor } from './tensor.ts';
  */
 export function pixelShuffle(x: Tensor, factor: number): Tensor {
   const [batch, patches, channels] = [dim(x.shape, 0), dim(x.shape, 1), dim(x.shape, 2)];
+  return reshape(blockOrder(x, factor), [batch, patches / factor ** 2, channels * factor ** 2]);
+}
+
+/**
+ * The patches of a square picture, not row by row, but so that each `factor` × `factor` neighbours come one after another,
+ * as Qwen-VL's processors order them. x [B, P, C] → like x. Throws ShapeError as `pixelShuffle` does.
+ */
+export function blockOrder(x: Tensor, factor: number): Tensor {
+  const [batch, patches, channels] = [dim(x.shape, 0), dim(x.shape, 1), dim(x.shape, 2)];
   const side = Math.sqrt(patches);
   const cells = side / factor;
   if (!Number.isInteger(side) || !Number.isInteger(cells)) {
@@ -19,5 +28,5 @@ export function pixelShuffle(x: Tensor, factor: number): Tensor {
     );
   }
   const blocks = reshape(x, [batch, cells, factor, cells, factor, channels]);
-  return reshape(permute(blocks, [0, 1, 3, 2, 4, 5]), [batch, cells ** 2, channels * factor ** 2]);
+  return reshape(permute(blocks, [0, 1, 3, 2, 4, 5]), [batch, patches, channels]);
 }

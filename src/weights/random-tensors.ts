@@ -13,11 +13,12 @@ export type InitRule = (name: string, shape: Shape) => TensorInit;
 
 /**
  * Matrices and kernels normal with a variance of 1 / fan-in (LeCun et al. 1998, "Efficient BackProp", section 4.6), so
- * that activations keep their size; biases 0; other vectors, which are norm weights, 1.
+ * that activations keep their size; biases 0, the weights of norms 1, other vectors as a row of a matrix.
  */
 export const fanInInit: InitRule = (name, shape) => {
-  if (shape.length > 1) return { kind: 'normal', std: 1 / Math.sqrt(elementCount(shape.slice(1))) };
-  return { kind: 'constant', value: /(^|[._])bias$/.test(name) ? 0 : 1 };
+  if (shape.length === 1 && name.endsWith('bias')) return { kind: 'constant', value: 0 };
+  if (shape.length === 1 && name.endsWith('weight')) return { kind: 'constant', value: 1 };
+  return { kind: 'normal', std: 1 / Math.sqrt(elementCount(shape.slice(shape.length > 1 ? 1 : 0))) };
 };
 
 const BYTES = Float32Array.BYTES_PER_ELEMENT;

@@ -38,6 +38,8 @@ export interface WeightScope {
 
 /** The scope of a whole checkpoint. */
 export interface WeightRoot extends WeightScope {
+  /** Tensors that were asked for and are not there, by name, with the shapes they were to have. */
+  readonly missing: ReadonlyMap<string, Shape>;
   /**
    * To be called when the model is built. Throws WeightError that lists every missing tensor; returns the names of
    * tensors that no one asked for, sorted, without known buffers such as `position_ids`.
@@ -93,6 +95,7 @@ export function weightScope(index: TensorIndex, where: string): WeightRoot {
 
   return {
     ...scopeAt(''),
+    missing,
     finish() {
       if (missing.size > 0) throw missingTensors(missing, index, where);
       const unused = [...index.values()].filter((entry) => !used.has(entry.name) && !isKnownBuffer(entry));

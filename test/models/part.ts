@@ -43,29 +43,12 @@ export function floatEntry(name: string, shape: Shape, values: Float32Array): Te
 
 /** A part with random weights, none of them 0 or 1 alone, on a random input. */
 export function randomPart(shape: Shape, seed: number, build: Part['build']): Part {
-  const shapes = new Map<string, Shape>();
-  const graph = new Graph();
-  build(graph.input('input', shape, 'f32'), recordingParameters(graph, '', shapes));
+  const { missing } = buildOn(new Map(), shape, build);
   const vector: InitRule = (name, size) =>
     size.length === 1 ? { kind: 'normal', std: 0.5 } : fanInInit(name, size);
-  const index = randomTensors(shapes, seed, vector);
+  const index = randomTensors(missing, seed, vector);
   const input = Float32Array.from({ length: elementCount(shape) }, (_, i) => Math.sin(i * 12.9898) * 1.5);
   return { index, input, shape, build };
-}
-
-/** Parameters that take any name and note its shape. */
-function recordingParameters(graph: Graph, prefix: string, shapes: Map<string, Shape>): Parameters {
-  const full = (name: string): string => (prefix ? `${prefix}.${name}` : name);
-  return {
-    scope: (name) => recordingParameters(graph, full(name), shapes),
-    firstScope: ([first = '']) => recordingParameters(graph, full(first), shapes),
-    has: () => true,
-    skip: () => {},
-    get(name, shape) {
-      shapes.set(full(name), shape);
-      return graph.weight(full(name), shape, 'f32');
-    },
-  };
 }
 
 /** The part in f64: `output` and the named intermediates. */
@@ -102,11 +85,26 @@ export function relativeError(actual: ArrayLike<number> = [], expected: ArrayLik
   return note === undefined && expected.length > 0 ? relativeError : Number.POSITIVE_INFINITY;
 }
 
+/** What a part makes of an input and what it asks for, by shape alone. */
+export function shapesOf(shape: Shape, build: Part['build']) {
+  const { graph, missing } = buildOn(new Map(), shape, build);
+  return {
+    output: graph.outputs.get('output')?.shape,
+    weights: Object.fromEntries(missing),
+    ops: graph.nodes.map(({ op }) => op.name),
+  };
+}
+
 function buildPart({ index, shape, build }: Part): Graph {
+  const { graph, finish } = buildOn(index, shape, build);
+  finish();
+  return graph;
+}
+
+function buildOn(index: TensorIndex, shape: Shape, build: Part['build']) {
   const graph = new Graph();
-  const root = weightScope(index, 'golden');
+  const { missing, finish, ...root } = weightScope(index, 'golden');
   const w = bindParameters(graph, root, { weights: 'f32', activations: 'f32', kvCache: 'f32' });
   graph.output('output', build(graph.input('input', shape, 'f32'), w));
-  root.finish();
-  return graph;
+  return { graph, missing, finish };
 }

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest';
 import { ShapeError } from '../../src/core/errors.ts';
-import { Graph } from '../../src/graph/graph.ts';
 import type { Tensor } from '../../src/graph/tensor.ts';
 import type { Parameters } from '../../src/models/parameters.ts';
 import { averagePoolProjector } from '../../src/models/projectors/average-pool.ts';
@@ -12,7 +11,15 @@ import {
 } from '../../src/models/projectors/patch-merger.ts';
 import { pixelShuffleProjector } from '../../src/models/projectors/pixel-shuffle.ts';
 import { describeOnAdapters } from '../adapters.ts';
-import { floats, interpretPart, openGoldenFile, type Part, relativeError, runPart } from './part.ts';
+import {
+  floats,
+  interpretPart,
+  openGoldenFile,
+  type Part,
+  relativeError,
+  runPart,
+  shapesOf,
+} from './part.ts';
 
 const TOLERANCE = 1e-4;
 
@@ -67,24 +74,6 @@ describeOnAdapters('projectors', (getDevice) => {
     expect(relativeError(values.get('output'), part.output)).toBeLessThan(TOLERANCE);
   });
 });
-
-/** The shape a part gives, and those of the weights it asks for. */
-function shapesOf(shape: readonly number[], build: Build) {
-  const graph = new Graph();
-  const weights: Record<string, readonly number[]> = {};
-  const w: Parameters = {
-    scope: () => w,
-    firstScope: () => w,
-    has: () => true,
-    skip: () => {},
-    get(name, shape) {
-      weights[name] = shape;
-      return graph.weight(name, shape, 'f32');
-    },
-  };
-  const { shape: output } = build(graph.input('input', shape, 'f32'), w);
-  return { output, weights, ops: graph.nodes.map(({ op }) => op.name) };
-}
 
 test('a merger that norms what was joined has a norm as wide as that', () => {
   const config: PatchMergerConfig = { ...QWEN2, normOf: 'joined', names: NAMED_MERGER };

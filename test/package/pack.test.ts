@@ -59,6 +59,19 @@ test('has the command', async () => {
   expect(stdout).toBe(`${packageJson.version}\n`);
 });
 
+test('has the paths its exports name', async () => {
+  const program = [
+    "const { mlpProjector } = await import('tessera-vlm/models/projectors/mlp');",
+    "const { Graph } = await import('tessera-vlm/graph/graph');",
+    'console.log(typeof mlpProjector, typeof Graph);',
+    "await import('tessera-vlm/runtime/session').catch(({ code }) => console.log(code));",
+  ];
+  const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program.join('\n')], {
+    cwd: project,
+  });
+  expect(stdout).toBe('function function\nERR_PACKAGE_PATH_NOT_EXPORTED\n');
+});
+
 test('is typed', async () => {
   await mkdir(join(project, 'typed'), { recursive: true });
   const program = [
@@ -67,6 +80,13 @@ test('is typed', async () => {
     "const { text } = await model.describe('a.png', { greedy: true });",
     'export const length: number = text.length;',
     "for await (const piece of model.generate({ prompt: 'x' })) piece.toUpperCase();",
+    "import { composeVlm, type ProjectorChoice, projectors, tokensPerImage } from 'tessera-vlm';",
+    "import { linear } from 'tessera-vlm/graph/linear';",
+    "import { clipEncoder } from 'tessera-vlm/models/compose/vision-encoder';",
+    'export const own: ProjectorChoice = ({ textHiddenSize: C, visionHiddenSize: Cv }) => ({',
+    "  name: 'own', tokens: 4, project: (x, w) => linear(x, w.get('weight', [C, Cv])),",
+    '});',
+    'export const parts = [composeVlm, projectors.mlp(), tokensPerImage, clipEncoder] as const;',
   ];
   await writeFile(join(project, 'typed/main.ts'), program.join('\n'));
   const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'];

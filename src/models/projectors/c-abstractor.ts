@@ -1,4 +1,4 @@
-import { ShapeError } from '../../core/errors.ts';
+import { ConfigError, ShapeError } from '../../core/errors.ts';
 import { dim, formatShape } from '../../core/shape.ts';
 import { linear } from '../../graph/linear.ts';
 import { add } from '../../graph/math.ts';
@@ -54,6 +54,18 @@ export function cAbstractor(features: Tensor, config: CAbstractorConfig, w: Para
     w.scope('net.2'),
   ).named('projector.after_stage2'); // [B, T, hiddenSize]
   return readout(second, config, w);
+}
+
+/**
+ * The rows and columns, as near to a square as they come, of any number of tokens: 144 is 12 × 12, 12 is 3 × 4.
+ * Throws ConfigError for what is no positive integer.
+ */
+export function tokenGrid(tokens: number): Size2d {
+  if (!Number.isSafeInteger(tokens) || tokens < 1)
+    throw new ConfigError(`cAbstractor: tokens is ${tokens}; expected a positive integer.`);
+  let rows = Math.floor(Math.sqrt(tokens));
+  while (tokens % rows !== 0) rows--;
+  return [rows, tokens / rows];
 }
 
 /** features [B, P, Cv] → like features */
