@@ -35,6 +35,8 @@ export function formatHubProgress(
   if (done >= total) return formatByteProgress('checking', checked, total);
   const bar = formatByteProgress('download', done, total);
   if (bytesPerSecond === undefined || bytesPerSecond <= 0) return bar;
-  const leftMs = ((total - done) / bytesPerSecond) * 1000;
-  return `${bar}, ${formatBytes(Math.round(bytesPerSecond))}/s, ${formatMs(leftMs)} left`;
+  const left = Math.ceil((total - done) / bytesPerSecond);
+  // A guess: no digits behind the point.
+  const time = left < 60 ? `${left} s` : formatMs(left * 1000);
+  return `${bar}, ${formatBytes(Math.round(bytesPerSecond))}/s, ${time} left`;
 }

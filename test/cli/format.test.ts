@@ -184,6 +184,7 @@ describe('a download', () => {
     expect(show(60, 0, 2)).toBe(
       'download   [######                  ] 60.0 MiB of 240 MiB, 2.00 MiB/s, 1 min 30 s left',
     );
+    expect(show(239, 0, 5)).toContain(', 5.00 MiB/s, 1 s left');
     expect(show(240, 120, 2)).toBe('checking   [############            ] 120 MiB of 240 MiB');
   });
 

@@ -56,14 +56,20 @@ describe('ranges', () => {
   test('come in parallel, within bounds, each byte once', async () => {
     let open = 0;
     let most = 0;
+    let goOn = (): void => {};
+    // Time for a fifth to come, if one does.
+    const areFourOpen = new Promise<void>((resolve) => {
+      goOn = () => setTimeout(resolve, 100);
+    });
     const ranges: (readonly [number, number])[] = [];
     onWeights((file) => {
       most = Math.max(most, ++open);
+      if (open === 4) goOn();
       ranges.push([file.range?.begin ?? -1, file.range?.end ?? -1]);
-      setTimeout(() => {
+      void areFourOpen.then(() => {
         open--;
         file.answer();
-      }, 10);
+      });
     });
     await expectWhole(hubFolder('org/tiny', options));
     expect(most).toBe(4);
