@@ -36,10 +36,16 @@ test('importing the package touches no driver and starts nothing', async () => {
     'ShapeError',
     'UnsupportedError',
     'WeightError',
+    'composeModel',
+    'composeVlm',
+    'loadContrastiveModel',
     'loadModel',
     'loadPicture',
     'memoryFiles',
+    'projectors',
     'requestDevice',
+    'similarity',
+    'tokensPerImage',
     'urlFiles',
   ]);
 });
