@@ -18,6 +18,21 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./chat.ts')).chatCommand,
   },
   {
+    name: 'embed',
+    summary: 'pictures and texts as vectors, with a CLIP or SigLIP model',
+    load: async () => (await import('./embed.ts')).embedCommand,
+  },
+  {
+    name: 'classify',
+    summary: 'which of some labels fits a picture, with a CLIP or SigLIP model',
+    load: async () => (await import('./classify.ts')).classifyCommand,
+  },
+  {
+    name: 'search',
+    summary: 'find pictures in a folder by what they show, with a CLIP or SigLIP model',
+    load: async () => (await import('./search.ts')).searchCommand,
+  },
+  {
     name: 'download',
     summary: 'fetch a model of the Hugging Face hub into the cache',
     load: async () => (await import('./download.ts')).downloadCommand,

@@ -1,5 +1,3 @@
-import { addAbortSignal } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { GenerateOptions, VisionLanguageModel } from '../generate/vision-language-model.ts';
 import { loadPicture } from '../image/load-picture.ts';
@@ -7,6 +5,7 @@ import { type Message, mediaOf } from '../text/messages.ts';
 import { defineCommand, type OptionValues, type Terminal } from './command.ts';
 import { readMessages } from './messages-file.ts';
 import { modelOptions, openModel } from './model-options.ts';
+import { checkStdinOnce, readStdin, STDIN } from './read-stdin.ts';
 import { generateOptions, samplingOptions } from './sampling-options.ts';
 import { formatStats, type RunStats } from './stats.ts';
 import { UsageError } from './usage-error.ts';
@@ -26,9 +25,6 @@ const options = {
 } as const;
 
 type DescribeOptions = OptionValues<typeof options>;
-
-/** Stands for standard input among the pictures. */
-const STDIN = '-';
 
 const DEFAULT_PROMPT = 'Describe the image.';
 
@@ -92,9 +88,7 @@ async function readRequest(
   if (prompt === undefined && images.length === 0) {
     throw new UsageError('describe needs a picture, --prompt or --messages. See: tessera describe --help');
   }
-  if (images.filter((image) => image === STDIN).length > 1) {
-    throw new UsageError(`describe: ${STDIN} is given twice; expected standard input once.`);
-  }
+  checkStdinOnce('describe', images);
   const pictures = images.map(async (image) =>
     loadPicture(image === STDIN ? await readStdin(terminal) : image, { signal }),
   );
@@ -110,9 +104,6 @@ const withoutImages = (messages: readonly Message[]): Message[] =>
         ? content
         : content.map((part) => (part.type === 'image' ? { type: 'image' } : part)),
   }));
-
-const readStdin = async ({ stdin, signal }: Terminal): Promise<Uint8Array> =>
-  new Uint8Array(await buffer(addAbortSignal(signal, stdin)));
 
 /** Text as it comes, ended by a line break. */
 export async function writePieces(pieces: AsyncIterable<string>, stdout: Terminal['stdout']): Promise<void> {

@@ -28,7 +28,7 @@ export function formatProgramHelp(version: string, commands: readonly CommandSum
     'Environment:',
     ...formatTable([
       ['  TESSERA_ADAPTER', 'the adapter to use where --adapter is not given'],
-      ['  TESSERA_CACHE', 'folder for drivers, instead of the cache folder of the system'],
+      ['  TESSERA_CACHE', 'folder for drivers and embeddings, instead of the cache folder of the system'],
       ['  TESSERA_DEBUG=1', 'errors with their stack'],
       [
         '  HF_HOME, HF_TOKEN, HF_HUB_OFFLINE',

@@ -1,4 +1,5 @@
 import { formatShape } from '../core/shape.ts';
+import type { DualEncoderReport } from '../embed/inspect.ts';
 import type { CheckpointReport, TensorTotals } from '../generate/inspect.ts';
 import { formatTable } from './table.ts';
 import { formatBytes, formatCount, formatParameters } from './units.ts';
@@ -40,6 +41,39 @@ export function formatReport(report: CheckpointReport): string[] {
           `${formatCount(memory.contextTokens)} tokens of ${formatBytes(memory.kvCachePerToken)}`,
         ],
         ['  scratch', formatBytes(memory.scratch)],
+        ['  total', formatBytes(memory.total)],
+      ],
+      ['left', 'right'],
+    ),
+    ...(unusedTensors.length > 0 ? ['', `not used by the model: ${unusedTensors.join(', ')}`] : []),
+  ];
+}
+
+/** The same of a model that embeds pictures and texts. */
+export function formatDualEncoderReport(report: DualEncoderReport): string[] {
+  const { text, vision, memory, precision, unusedTensors } = report;
+  return [
+    ...formatTable([
+      ['model', report.name],
+      ['model_type', report.modelType],
+      ['image tower', `${vision.numHiddenLayers} layers of width ${vision.hiddenSize}`],
+      ['pictures', `${vision.imageShape.join(' x ')} values, ${vision.tokensPerImage} tokens`],
+      ['text tower', `${text.numHiddenLayers} layers of width ${text.hiddenSize}`],
+      ['texts', `up to ${text.maxPositionEmbeddings} tokens`],
+      ['vocabulary', formatCount(text.vocabSize)],
+      ['embeddings', `${report.embeddingSize} values`],
+      ['weights file', formatBytes(report.fileBytes)],
+    ]),
+    '',
+    ...countTable('parameters', report.parameters, report.parametersByPart),
+    '',
+    ...countTable('stored as', report.parameters, report.parametersByDType),
+    '',
+    `GPU memory  weights ${precision.weights}, activations ${precision.activations}`,
+    ...formatTable(
+      [
+        ['  weights', formatBytes(memory.weights)],
+        ['  scratch', formatBytes(memory.scratch), `${memory.batch} pictures at once`],
         ['  total', formatBytes(memory.total)],
       ],
       ['left', 'right'],

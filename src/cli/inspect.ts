@@ -1,13 +1,15 @@
 import { UnsupportedError } from '../core/errors.ts';
+import { inspectDualEncoder } from '../embed/inspect.ts';
 import { inspectModel, type TensorTotals, totalTensors } from '../generate/inspect.ts';
 import { openModelFiles } from '../generate/model-files.ts';
+import type { DualEncoder } from '../models/dual-encoder.ts';
 import type { Model } from '../models/model.ts';
-import { createModel } from '../models/registry.ts';
+import { createDualEncoder, createModel, isDualEncoder } from '../models/registry.ts';
 import { openCheckpoint } from '../weights/checkpoint.ts';
 import { type CheckpointFiles, readJson } from '../weights/checkpoint-files.ts';
 import { weightScope } from '../weights/weight-scope.ts';
 import { defineCommand } from './command.ts';
-import { formatReport, formatTensors } from './inspect-report.ts';
+import { formatDualEncoderReport, formatReport, formatTensors } from './inspect-report.ts';
 import { modelSource } from './model-options.ts';
 
 /** Tokens the memory is estimated for, where the model's context is not shorter. */
@@ -54,6 +56,12 @@ export const inspectCommand = defineCommand({
         stderr.write(`tessera: ${model.message}\n`);
         return 1;
       }
+      if ('encodeText' in model) {
+        const report = inspectDualEncoder(files.name, model, index, weightScope(index, files.name), dtype);
+        if (json) stdout.write(`${JSON.stringify(report)}\n`);
+        else stdout.write(lines([...formatDualEncoderReport(report), ...tensorLines(report, tensors)]));
+        return 0;
+      }
       const { maxPositionEmbeddings } = model.text;
       const report = inspectModel(files.name, model, index, weightScope(index, files.name), {
         dtype,
@@ -68,9 +76,11 @@ export const inspectCommand = defineCommand({
   },
 });
 
-async function readModel(files: CheckpointFiles): Promise<Model | UnsupportedError> {
+async function readModel(files: CheckpointFiles): Promise<Model | DualEncoder | UnsupportedError> {
+  const config = await readJson(files, 'config.json');
+  const where = `${files.name}: config.json`;
   try {
-    return createModel(await readJson(files, 'config.json'), `${files.name}: config.json`);
+    return isDualEncoder(config, where) ? createDualEncoder(config, where) : createModel(config, where);
   } catch (error) {
     if (error instanceof UnsupportedError) return error;
     throw error;

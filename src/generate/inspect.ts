@@ -69,7 +69,7 @@ export interface InspectOptions {
 }
 
 /** The limits every WebGPU adapter has, with no optional feature: the estimate holds anywhere. */
-const BASELINE: Caps = {
+export const BASELINE: Caps = {
   adapterName: 'baseline WebGPU',
   kind: 'unknown',
   features: { shaderF16: true, subgroups: false, timestampQuery: false },
@@ -142,8 +142,8 @@ const visionReport = ({ imageTokenId, typicalLayout }: VisionInfo): VisionReport
   tilesPerImage: typicalLayout.tiles,
 });
 
-/** Plans share weights by label, so each counts once. */
-function weightBytesOf(plans: readonly Plan[]): number {
+/** GPU bytes of weights and constants. Plans share them by label, so each counts once. */
+export function weightBytesOf(plans: readonly Plan[]): number {
   const bytes = new Map<string, number>();
   for (const buffer of plans.flatMap((plan) => plan.buffers)) {
     if (buffer.kind === 'weight' || buffer.kind === 'constant') bytes.set(buffer.label, buffer.byteLength);
@@ -151,7 +151,8 @@ function weightBytesOf(plans: readonly Plan[]): number {
   return [...bytes.values()].reduce((sum, value) => sum + value, 0);
 }
 
-const scratchBytesOf = (plan: Plan): number =>
+/** GPU bytes of a plan's intermediates and inputs. */
+export const scratchBytesOf = (plan: Plan): number =>
   plan.buffers.reduce(
     (sum, { kind, byteLength }) => (kind === 'arena' || kind === 'input' ? sum + byteLength : sum),
     0,

@@ -15,14 +15,18 @@ export interface ReferenceTensors {
   close(): Promise<void>;
 }
 
-/** Opens `reference.safetensors`. Throws InputError where a checkpoint lacks it, or reference.json. */
-export async function openReferenceTensors(files: CheckpointFiles): Promise<ReferenceTensors> {
+/** Throws InputError where a checkpoint has no recorded reference. */
+export async function requireReference(files: CheckpointFiles): Promise<void> {
   for (const file of ['reference.json', 'reference.safetensors']) {
     if (await files.has(file)) continue;
     throw new InputError(
       `${files.name}: has no ${file}; expected a recorded reference. See docs/adding-a-model.md for how to record one.`,
     );
   }
+}
+
+/** Opens `reference.safetensors`. */
+export async function openReferenceTensors(files: CheckpointFiles): Promise<ReferenceTensors> {
   const source = await files.open('reference.safetensors');
   const { index } = await readSafetensors(source);
   const entryOf = (name: string) => {

@@ -36,7 +36,7 @@ export interface ReferenceRun {
   readonly eosTokenIds: readonly number[] | null;
 }
 
-/** Opens `reference.json` and `reference.safetensors`. Throws InputError where a checkpoint has none. */
+/** Opens `reference.json` and `reference.safetensors`. */
 export async function openReference(files: CheckpointFiles): Promise<Reference> {
   const tensors = await openReferenceTensors(files);
   const json = readConfig(await readJson(files, 'reference.json'), `${files.name}: reference.json`);

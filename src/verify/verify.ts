@@ -17,6 +17,7 @@ import { verifyContrastive } from './contrastive.ts';
 import { verifyGenerated } from './generated.ts';
 import { makePrompt, promptIds, verifyInputs } from './inputs.ts';
 import { openReference, type Reference, type ReferenceRun } from './reference.ts';
+import { requireReference } from './reference-tensors.ts';
 import type { StageResult } from './stage-result.ts';
 import { verifyStages } from './stages.ts';
 import type { Verification } from './verification.ts';
@@ -39,6 +40,8 @@ export async function* verifyCheckpoint(
   files: CheckpointFiles,
   options: VerifyOptions = {},
 ): AsyncGenerator<StageResult> {
+  // Before a device is asked for, which takes a while and prints lines of its own.
+  await requireReference(files);
   const config = await readJson(files, 'config.json');
   const verify = isDualEncoder(config, `${files.name}: config.json`) ? verifyContrastive : verifyGenerating;
   const checkpoint = await openCheckpoint(files);

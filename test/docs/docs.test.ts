@@ -66,7 +66,7 @@ beforeAll(() => {
   mkdirSync('.cache', { recursive: true });
   checkout = mkdtempSync('.cache/docs-');
   for (const part of ['src', 'package.json']) cpSync(part, join(checkout, part), { recursive: true });
-  for (const part of ['models', 'examples']) symlinkSync(resolve(part), join(checkout, part));
+  for (const part of ['models', 'examples', 'test']) symlinkSync(resolve(part), join(checkout, part));
   const write = (file: string, blocks: readonly Block[]): void => {
     mkdirSync(dirname(join(checkout, file)), { recursive: true });
     if (blocks.length > 0) writeFileSync(join(checkout, file), inPlace(blocks));
