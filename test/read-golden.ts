@@ -18,6 +18,13 @@ type Entry = {
   readonly data_offsets: readonly [number, number];
 };
 
+/** Names of the tensors of a safetensors file. */
+export function goldenTensorNames(name: string): ReadonlySet<string> {
+  const bytes = readFileSync(goldenPath(name));
+  const headerLength = Number(bytes.readBigUInt64LE(0));
+  return new Set(Object.keys(JSON.parse(bytes.toString('utf8', 8, 8 + headerLength)) as object));
+}
+
 /** A plain reader of reference.safetensors, so that a fault in the engine's own reader cannot hide here. */
 export function readGoldenTensors(name: string): (tensor: string) => GoldenTensor {
   const bytes = readFileSync(goldenPath(name));

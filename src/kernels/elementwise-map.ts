@@ -3,7 +3,7 @@ import { elementCount, type Shape } from '../core/shape.ts';
 import { EXPRESSION_INPUTS, type Expression, elementwise } from '../ops/elementwise.ts';
 import { type Named, required, type TensorType } from '../ops/op.ts';
 import { functionSpec } from '../ops/scalar-functions.ts';
-import { activationSnippets } from '../wgsl/activation.ts';
+import { activationSnippets, erf } from '../wgsl/activation.ts';
 import { f32Literal } from '../wgsl/literal.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
 import {
@@ -68,7 +68,7 @@ export const elementwiseMap = defineKernel({
     const names = EXPRESSION_INPUTS.filter((name) => name in shape.dtypes);
     const dtype = required(shape.dtypes, 'y', 'elementwise_map');
     return wgsl`
-      ${usedActivations(expression)}
+      ${usedSnippets(expression)}
       fn expression(${names.map((name) => `${name}: f32`).join(', ')}) -> f32 {
         ${expressionLines(expression)}
       }
@@ -199,8 +199,8 @@ function expressionLines(expression: Expression): string[] {
   return last && 'fn' in last ? lines : [...lines, `return ${texts.at(-1)};`];
 }
 
-function usedActivations(expression: Expression) {
+function usedSnippets(expression: Expression) {
   const names = new Set<string>(expression.flatMap((step) => ('fn' in step ? [step.fn] : [])));
-  const snippets = Object.values(activationSnippets).filter(({ name }) => names.has(name));
+  const snippets = [erf, ...Object.values(activationSnippets)].filter(({ name }) => names.has(name));
   return snippets.reduce((text, snippet) => wgsl`${text}${snippet}`, wgsl``);
 }

@@ -1,5 +1,10 @@
 import { argmaxRow } from './argmax-row.ts';
 import { attentionBroadcast } from './attention-broadcast.ts';
+import {
+  attentionKeyValueGradientRow,
+  attentionLogSumExpRow,
+  attentionQueryGradientRow,
+} from './attention-gradients.ts';
 import { attentionQuery } from './attention-query.ts';
 import { attentionTiled } from './attention-tiled.ts';
 import { adaptiveAvgPool2dWindow, avgPool2dWindow } from './avg-pool-2d.ts';
@@ -7,6 +12,7 @@ import { cacheAppendRows } from './cache-append-rows.ts';
 import { castCopy } from './cast-copy.ts';
 import { concatCopy } from './concat-copy.ts';
 import { conv2dDirect } from './conv2d-direct.ts';
+import { conv2dInputGradientDirect, conv2dWeightGradientDirect } from './conv2d-gradients-direct.ts';
 import { convertWeightPairs } from './convert-weight-pairs.ts';
 import { elementwiseMap } from './elementwise-map.ts';
 import { embeddingGather } from './embedding-gather.ts';
@@ -28,6 +34,7 @@ import { reduceRow } from './reduce-row.ts';
 import { addRmsNormRow, rmsNormRow } from './rms-norm-row.ts';
 import { ropePairs } from './rope-pairs.ts';
 import { sampleTokenRadix } from './sample-token-radix.ts';
+import { scatterAddRows } from './scatter-add-rows.ts';
 import { sliceCopy } from './slice-copy.ts';
 import { softmaxRow } from './softmax-row.ts';
 import { spliceRowsSelect } from './splice-rows-select.ts';
@@ -39,13 +46,18 @@ export const KERNELS: readonly Kernel[] = [
   addRmsNormRow,
   argmaxRow,
   attentionBroadcast,
+  attentionKeyValueGradientRow,
+  attentionLogSumExpRow,
   attentionQuery,
+  attentionQueryGradientRow,
   attentionTiled,
   avgPool2dWindow,
   cacheAppendRows,
   castCopy,
   concatCopy,
   conv2dDirect,
+  conv2dInputGradientDirect,
+  conv2dWeightGradientDirect,
   convertWeightPairs,
   elementwiseMap,
   embeddingGather,
@@ -67,6 +79,7 @@ export const KERNELS: readonly Kernel[] = [
   rmsNormRow,
   ropePairs,
   sampleTokenRadix,
+  scatterAddRows,
   sliceCopy,
   softmaxRow,
   spliceRowsSelect,

@@ -37,42 +37,61 @@ export const attention = defineOp<AttentionAttrs>({
   },
   reference(inputs, attrs) {
     const q = required(inputs, 'q', 'attention');
-    const k = required(inputs, 'k', 'attention');
     const v = required(inputs, 'v', 'attention');
-    const [batch = 0, queries = 0, heads = 0, headDim = 0] = q.shape;
-    const [, keys = 0, kvHeads = 0] = k.shape;
+    const headDim = dim(q.shape, 3);
     const y = new Float64Array(q.data.length);
-    for (let b = 0; b < batch; b++) {
-      for (let i = 0; i < queries; i++) {
-        for (let h = 0; h < heads; h++) {
-          const start = ((b * queries + i) * heads + h) * headDim;
-          const row = q.data.subarray(start, start + headDim);
-          const kvHead = Math.floor((h * kvHeads) / heads);
-          const kvStart = (j: number) => ((b * keys + j) * kvHeads + kvHead) * headDim;
-          const seen = visibleKeys(inputs, attrs, b, i);
-          const scores = seen.map((j) => {
-            const dot = row.reduce(
-              (sum, value, d) => sum + value * (k.data[kvStart(j) + d] ?? Number.NaN),
-              0,
-            );
-            return softcapped(dot * attrs.scale, attrs.softcap) + maskAt(inputs.mask, b, h, i, j);
-          });
-          const max = Math.max(...scores);
-          const weights = scores.map((score) => (score <= MASKED ? 0 : Math.exp(score - max)));
-          const total = weights.reduce((sum, weight) => sum + weight, 0);
-          if (total === 0) continue;
-          seen.forEach((j, n) => {
-            const weight = (weights[n] ?? Number.NaN) / total;
-            for (let d = 0; d < headDim; d++) {
-              y[start + d] = (y[start + d] ?? 0) + weight * (v.data[kvStart(j) + d] ?? Number.NaN);
-            }
-          });
+    for (let row = 0; row * headDim < y.length; row++) {
+      const seen = scoreRow(inputs, attrs, row);
+      const max = Math.max(...seen.map(({ score }) => score));
+      const total = seen.reduce((sum, { score }) => sum + Math.exp(score - max), 0);
+      for (const { score, key } of seen) {
+        const weight = Math.exp(score - max) / total;
+        for (let d = 0; d < headDim; d++) {
+          const at = row * headDim + d;
+          y[at] = (y[at] ?? 0) + weight * (v.data[key + d] ?? Number.NaN);
         }
       }
     }
     return { y };
   },
 });
+
+/** A key that a query sees. */
+export interface SeenKey {
+  /** Scaled, capped and masked. */
+  readonly score: number;
+  /** Derivative of the score by what the softcap was given. */
+  readonly slope: number;
+  /** Where the key's head begins in k and v. */
+  readonly key: number;
+}
+
+/** The keys that row `row` of q, counted over [B, S, H], sees, with their scores. */
+export function scoreRow(
+  inputs: Named<ReferenceTensor>,
+  attrs: AttentionAttrs,
+  row: number,
+): readonly SeenKey[] {
+  const q = required(inputs, 'q', 'attention');
+  const k = required(inputs, 'k', 'attention');
+  const [, queries = 1, heads = 1, headDim = 1] = q.shape;
+  const [, keys = 1, kvHeads = 1] = k.shape;
+  const h = row % heads;
+  const i = Math.floor(row / heads) % queries;
+  const b = Math.floor(row / heads / queries);
+  const kvHead = Math.floor((h * kvHeads) / heads);
+  return visibleKeys(inputs, attrs, b, i)
+    .map((j) => {
+      const key = ((b * keys + j) * kvHeads + kvHead) * headDim;
+      let dot = 0;
+      for (let d = 0; d < headDim; d++)
+        dot += (q.data[row * headDim + d] ?? Number.NaN) * (k.data[key + d] ?? Number.NaN);
+      const capped = softcapped(dot * attrs.scale, attrs.softcap);
+      const slope = attrs.softcap === null ? 1 : 1 - (capped / attrs.softcap) ** 2;
+      return { score: capped + maskAt(inputs.mask, b, h, i, j), slope, key };
+    })
+    .filter(({ score }) => score > MASKED);
+}
 
 /** Keys that query i of row b sees, before the additive mask. */
 function visibleKeys(
@@ -105,7 +124,8 @@ function maskAt(mask: ReferenceTensor | undefined, b: number, h: number, i: numb
   return mask.data[row * keys + j] ?? Number.NaN;
 }
 
-function checkHeads(q: TensorType, k: TensorType, v: TensorType, where: string): void {
+/** Throws ShapeError unless q, k and v are heads that go together. */
+export function checkHeads(q: TensorType, k: TensorType, v: TensorType, where: string): void {
   for (const [name, { dtype, shape }] of Object.entries({ q, k, v })) {
     if (isFloat(dtype) && shape.length === 4) continue;
     throw new ShapeError(

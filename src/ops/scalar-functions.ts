@@ -1,4 +1,4 @@
-import { ACTIVATIONS, type Activation, activationReference } from './activation.ts';
+import { ACTIVATIONS, type Activation, activationReference, erf } from './activation.ts';
 
 /** A function of numbers: its exact value in f64 and the WGSL expression of it over f32 operands. */
 export interface ScalarFunctionSpec {
@@ -74,6 +74,7 @@ const SCALAR_FUNCTIONS = {
   ),
   exp: unary(Math.exp, (x) => `exp(${x})`),
   log: unary(Math.log, (x) => `log(${x})`),
+  erf: unary(erf, (x) => `erf(${x})`),
   // Clamped: tanh of a large argument overflows to NaN on some drivers.
   tanh: unary(Math.tanh, (x) => `tanh(clamp(${x}, -15.0, 15.0))`),
   sigmoid: unary(

@@ -1,6 +1,7 @@
 import type { Snippet } from './wgsl.ts';
 
-const erf: Snippet = {
+/** `erf(x)`: f32 → f32. */
+export const erf: Snippet = {
   name: 'erf',
   // Abramowitz & Stegun 7.1.26: absolute error under 1.5e-7, which is the rounding of f32 around 1.
   code: `

@@ -8,6 +8,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   wgsl: ['core'],
   ops: ['core'],
   graph: ['core', 'ops'],
+  autograd: ['core', 'ops', 'graph'],
   kernels: ['core', 'wgsl', 'ops'],
   compile: ['core', 'wgsl', 'ops', 'graph', 'kernels'],
   device: ['core'],

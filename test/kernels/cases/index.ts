@@ -5,6 +5,14 @@ import { convertWeightCases } from './convert-weight.ts';
 import { elementwiseCases } from './elementwise.ts';
 import { embeddingCases } from './embedding.ts';
 import { adaptiveAvgPool2dCases, avgPool2dCases, conv2dCases, interpolateCases } from './feature-maps.ts';
+import {
+  attentionKeyValueGradientCases,
+  attentionLogSumExpCases,
+  attentionQueryGradientCases,
+  conv2dInputGradientCases,
+  conv2dWeightGradientCases,
+  scatterAddCases,
+} from './gradients.ts';
 import { linearCases } from './linear.ts';
 import { matmulCases } from './matmul.ts';
 import { castCases, concatCases, permuteCases, sliceCases } from './movement.ts';
@@ -23,11 +31,16 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   addRmsNorm: addRmsNormCases,
   argmax: argmaxCases,
   attention: attentionCases,
+  attentionKeyValueGradient: attentionKeyValueGradientCases,
+  attentionLogSumExp: attentionLogSumExpCases,
+  attentionQueryGradient: attentionQueryGradientCases,
   avgPool2d: avgPool2dCases,
   cacheAppend: cacheAppendCases,
   cast: castCases,
   concat: concatCases,
   conv2d: conv2dCases,
+  conv2dInputGradient: conv2dInputGradientCases,
+  conv2dWeightGradient: conv2dWeightGradientCases,
   convertWeight: convertWeightCases,
   elementwise: elementwiseCases,
   embedding: embeddingCases,
@@ -42,6 +55,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   rmsNorm: rmsNormCases,
   rope: ropeCases,
   sampleToken: sampleTokenCases,
+  scatterAdd: scatterAddCases,
   slice: sliceCases,
   softmax: softmaxCases,
   spliceRows: spliceRowsCases,
