@@ -4,8 +4,18 @@ import { elementCount, formatShape, sameShape } from '../core/shape.ts';
 import { add } from '../graph/math.ts';
 import { cast, reshape } from '../graph/movement.ts';
 import type { Node, Tensor } from '../graph/tensor.ts';
+import type { Named } from '../ops/op.ts';
 import { zeros } from './broadcast.ts';
 import { gradientOf } from './registry.ts';
+
+export interface GradOptions {
+  /**
+   * Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): what matches in the scopes of nodes names a segment,
+   * e.g. `/layers\.\d+/`. A segment is computed a second time just before its gradients, so that between the passes only
+   * its inputs are kept.
+   */
+  readonly recompute?: RegExp | undefined;
+}
 
 /**
  * Adds to the graph the gradients of `loss` with respect to `wrt`: reverse-mode differentiation as a function from
@@ -13,7 +23,7 @@ import { gradientOf } from './registry.ts';
  * the loss does not depend on it. loss [] or [1].
  * Throws InputError where the loss is no scalar, UnsupportedError for an op that has no gradient.
  */
-export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
+export function grad(loss: Tensor, wrt: readonly Tensor[], { recompute }: GradOptions = {}): Tensor[] {
   if (elementCount(loss.shape) !== 1 || !isFloat(loss.dtype)) {
     throw new InputError(
       `grad: the loss is ${loss.dtype} ${formatShape(loss.shape)}; expected one float. Reduce it first.`,
@@ -36,7 +46,8 @@ export function grad(loss: Tensor, wrt: readonly Tensor[]): Tensor[] {
   const one = graph.constant('ones.1', Float32Array.of(1), [1]);
   accumulate(loss, reshape(one, loss.shape));
   graph.scope('grad', () => {
-    for (const node of forward.reverse()) backward(node, varying, gradients, accumulate);
+    const valuesOf = createValues(forward, recompute);
+    for (const node of [...forward].reverse()) backward(node, valuesOf, { varying, gradients, accumulate });
   });
   return wrt.map((tensor) => gradients.get(tensor.id) ?? zeros(tensor, tensor.shape));
 }
@@ -51,11 +62,19 @@ function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): ReadonlySet
   return varying;
 }
 
+interface Backward {
+  readonly varying: ReadonlySet<number>;
+  readonly gradients: ReadonlyMap<number, Tensor>;
+  accumulate(tensor: Tensor, gradient: Tensor): void;
+}
+
+/** A node's inputs and outputs as its gradient is to read them. */
+type Values = Pick<Node, 'inputs' | 'outputs'>;
+
 function backward(
   node: Node,
-  varying: ReadonlySet<number>,
-  gradients: ReadonlyMap<number, Tensor>,
-  accumulate: (tensor: Tensor, gradient: Tensor) => void,
+  valuesOf: (node: Node) => Values,
+  { varying, gradients, accumulate }: Backward,
 ): void {
   const outputGradients = Object.fromEntries(
     Object.entries(node.outputs).map(([name, { id }]) => [name, gradients.get(id)]),
@@ -69,10 +88,44 @@ function backward(
       `grad: ${node.op.name} "${node.scope}" has no gradient; expected only ops that have one between the parameters and the loss.`,
     );
   }
-  const inputGradients = rule({ ...node, needs }, outputGradients);
+  const inputGradients = rule({ ...valuesOf(node), attrs: node.attrs, needs }, outputGradients);
   for (const [input, tensor] of Object.entries(node.inputs)) {
     if (!needs(input)) continue;
     const gradient = inputGradients[input];
     if (gradient) accumulate(tensor, gradient);
   }
 }
+
+/** The values of the forward pass, or of segments that are computed again the first time one of their nodes is asked for. */
+function createValues(forward: readonly Node[], recompute: RegExp | undefined): (node: Node) => Values {
+  if (!recompute) return (node) => node;
+  const segments = new Map<string, Node[]>();
+  for (const node of forward) {
+    const [segment] = recompute.exec(node.scope) ?? [];
+    if (segment !== undefined) segments.set(segment, [...(segments.get(segment) ?? []), node]);
+  }
+  const again = new Map<Node, Values>();
+  const computeAgain = (nodes: readonly Node[]): void => {
+    const replaced = new Map<number, Tensor>();
+    for (const node of nodes) {
+      const inputs = mapTensors(node.inputs, (tensor) => replaced.get(tensor.id) ?? tensor);
+      const [first] = Object.values(inputs);
+      invariant(first, `${node.op.name} has no input`);
+      const outputs = first.graph.apply(node.op, inputs, node.attrs);
+      for (const [name, { id }] of Object.entries(node.outputs)) {
+        const output = outputs[name];
+        if (output) replaced.set(id, output);
+      }
+      again.set(node, { inputs, outputs });
+    }
+  };
+  return (node) => {
+    const [segment] = recompute.exec(node.scope) ?? [];
+    if (segment === undefined) return node;
+    if (!again.has(node)) computeAgain(segments.get(segment) ?? []);
+    return again.get(node) ?? node;
+  };
+}
+
+const mapTensors = (tensors: Named<Tensor>, map: (tensor: Tensor) => Tensor): Named<Tensor> =>
+  Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor)]));
