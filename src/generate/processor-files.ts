@@ -10,7 +10,7 @@ export interface ProcessorFiles {
 }
 
 /**
- * Files of their own in transformers 4.x, nested in `processor_config.json` in 5.x.
+ * Files of their own in transformers 4.x, nested in `processor_config.json` in 5.x, which goes first where both are there.
  * Throws ConfigError where there is none of pictures.
  */
 export async function readProcessorFiles(files: CheckpointFiles): Promise<ProcessorFiles> {
@@ -19,7 +19,7 @@ export async function readProcessorFiles(files: CheckpointFiles): Promise<Proces
   const [image, video, processor] = await Promise.all(
     ['preprocessor_config.json', 'video_preprocessor_config.json', 'processor_config.json'].map(read),
   );
-  const imageProcessor = image ?? processor?.optionalObject('image_processor');
+  const imageProcessor = processor?.optionalObject('image_processor') ?? image;
   if (!imageProcessor) {
     throw new ConfigError(
       `${files.name}: has no image processor config; expected preprocessor_config.json, or image_processor in processor_config.json.`,
@@ -27,7 +27,7 @@ export async function readProcessorFiles(files: CheckpointFiles): Promise<Proces
   }
   return {
     imageProcessor,
-    videoProcessor: video ?? processor?.optionalObject('video_processor'),
+    videoProcessor: processor?.optionalObject('video_processor') ?? video,
     processor,
   };
 }

@@ -1,4 +1,5 @@
 import type { ImageProcessorConfig, PixelSize, ResizeTarget } from './image-processor.ts';
+import { numpyLevels } from './level-table.ts';
 import type { Picture } from './picture.ts';
 import { checkPixelCount } from './picture-file.ts';
 import { resize } from './resize.ts';
@@ -63,23 +64,11 @@ function toChannelsFirst(picture: Picture, config: ImageProcessorConfig): Float3
   const pixels = picture.width * picture.height;
   const pixelValues = new Float32Array(3 * pixels);
   for (let channel = 0; channel < 3; channel++) {
-    const table = levelTable(config, channel);
+    const table = numpyLevels(config, channel);
     const plane = pixelValues.subarray(channel * pixels, (channel + 1) * pixels);
     for (let i = 0, read = channel; i < pixels; i++, read += 3) {
       plane[i] = table[picture.data[read] as number] as number;
     }
   }
   return pixelValues;
-}
-
-/** NumPy's steps: the product in double, stored as float; mean and std as float, each result rounded to it. */
-function levelTable(config: ImageProcessorConfig, channel: number): Float32Array {
-  const { rescaleFactor, normalize } = config;
-  return Float32Array.from({ length: 256 }, (_, level) => {
-    const rescaled = rescaleFactor === null ? level : Math.fround(level * rescaleFactor);
-    if (!normalize) return rescaled;
-    const mean = Math.fround(normalize.mean[channel] as number);
-    const std = Math.fround(normalize.std[channel] as number);
-    return Math.fround(rescaled - mean) / std;
-  });
 }

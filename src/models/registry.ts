@@ -7,6 +7,10 @@ import { llamaModel } from './llama/model.ts';
 import { llavaModel } from './llava/model.ts';
 import type { Model } from './model.ts';
 import { qwen2Model } from './qwen2/model.ts';
+import { qwen25VlModel } from './qwen2-5-vl/model.ts';
+import { qwen2VlModel } from './qwen2-vl/model.ts';
+import { qwen3Model } from './qwen3/model.ts';
+import { qwen3VlModel } from './qwen3-vl/model.ts';
 import { siglipModel } from './siglip/model.ts';
 
 /** `model_type` of config.json → the family that reads it. */
@@ -15,6 +19,10 @@ const MODELS: ReadonlyMap<string, (json: ConfigReader) => Model> = new Map([
   ['llama', llamaModel],
   ['llava', llavaModel],
   ['qwen2', qwen2Model],
+  ['qwen2_5_vl', qwen25VlModel],
+  ['qwen2_vl', qwen2VlModel],
+  ['qwen3', qwen3Model],
+  ['qwen3_vl', qwen3VlModel],
 ]);
 
 /** The same of those that embed pictures and texts, and write nothing. */

@@ -40,6 +40,8 @@ export interface ProcessedMedium {
   readonly layout: VisionLayout;
   /** When each tile of a video was taken, in seconds from its beginning. */
   readonly tileSeconds?: readonly number[];
+  /** Seconds from one tile of a video to the next, by the rate at which frames were taken. */
+  readonly secondsPerTile?: number;
   /** Pixel values tile after tile, each made when it is asked for. */
   tiles(): Iterable<Float32Array> | AsyncIterable<Float32Array>;
 }

@@ -16,7 +16,7 @@ import type { StageResult } from './stage-result.ts';
 /** Stages of towers and projectors; all others are the decoder's. */
 const VISION_STAGE = /^(vision|projector|pooler|connector)\./;
 /** What is compared elsewhere. */
-const OTHER_STAGE = /^(inputs|generated|mrope)\.|^loss$/;
+const OTHER_STAGE = /^(inputs|generated|mrope)\.|^loss$|_4x/;
 
 /**
  * Every intermediate the reference recorded for a run, against the one of that name here. Each part runs on the

@@ -16,6 +16,7 @@ import { weightScope } from '../weights/weight-scope.ts';
 import { verifyContrastive } from './contrastive.ts';
 import { verifyGenerated } from './generated.ts';
 import { makePrompt, promptIds, verifyInputs } from './inputs.ts';
+import { verifyMropeRule4x } from './mrope-rule.ts';
 import { openReference, type Reference, type ReferenceRun } from './reference.ts';
 import { requireReference } from './reference-tensors.ts';
 import type { StageResult } from './stage-result.ts';
@@ -79,7 +80,10 @@ async function* verifyGenerating({ files, tolerance, ...parts }: Verification): 
         yield* verifyInputs(made, reference, run, row);
         prompts.push(await withReferenceIds(assets, reference, run, made.prompt, row));
       }
-      if (prompts[0]) yield* verifyStages(runtime, reference, run, prompts[0], tolerance);
+      if (prompts[0]) {
+        yield* verifyStages(runtime, reference, run, prompts[0], tolerance);
+        yield* verifyMropeRule4x(runtime, assets, reference, run, prompts[0], tolerance);
+      }
       yield* verifyGenerated({ assets, runtime, decoder, imageEncoder }, reference, run, prompts, tolerance);
     }
   } finally {

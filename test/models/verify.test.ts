@@ -25,6 +25,9 @@ const GOLDENS = {
   clip: 15,
   siglip: 15,
   siglip2: 15,
+  qwen2_vl: 32,
+  qwen2_5_vl: 34,
+  qwen3_vl: 35,
 } as const;
 
 async function verify(name: string, options: Parameters<typeof verifyCheckpoint>[1]): Promise<StageResult[]> {

@@ -16,19 +16,28 @@ export const ropeTables = (rope: RopeParameters, length: number): RopeTables =>
 
 /**
  * Tables of a sequence whose tokens have a position along each of several axes (M-RoPE: time, height, width), a row
- * per token: the first sections[0] frequencies turn by positions[0], the next sections[1] by positions[1].
- * Reference: apply_multimodal_rotary_pos_emb, Qwen2-VL in transformers 4.46.
+ * per token: the first sections[0] frequencies turn by positions[0], the next sections[1] by positions[1], and so on,
+ * beginning anew behind the last axis.
+ * Reference: Qwen2VLRotaryEmbedding.recomposition_frequencies of transformers 5.23.
  */
 export function mropeTables(
   rope: RopeParameters,
   sections: readonly number[],
   positions: readonly ArrayLike<number>[],
 ): RopeTables {
-  const frequencies = inverseFrequencies(rope);
-  const axisOf = sections.flatMap((size, axis) => new Array<number>(size).fill(axis));
+  const axisOf = sections.flatMap((size, i) => new Array<number>(size).fill(i % positions.length));
+  return axialTables(inverseFrequencies(rope), axisOf, positions);
+}
+
+/** The same with the axis of each frequency given: frequency i turns by positions[axisOf[i]]. */
+export function axialTables(
+  frequencies: Float32Array,
+  axisOf: readonly number[],
+  positions: readonly ArrayLike<number>[],
+): RopeTables {
   invariant(
-    axisOf.length === frequencies.length && positions.length === sections.length,
-    `${sections.length} sections of ${axisOf.length} frequencies for ${positions.length} axes and ${frequencies.length} frequencies`,
+    axisOf.length === frequencies.length,
+    `${axisOf.length} axes are given for ${frequencies.length} frequencies`,
   );
   const tokens = positions[0]?.length ?? 0;
   return tablesOf(frequencies, tokens, (row, i) => positions[axisOf[i] ?? 0]?.[row] ?? Number.NaN);

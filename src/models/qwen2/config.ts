@@ -23,14 +23,18 @@ export function parseQwen2Config(json: ConfigReader): LlamaConfig {
     qkvBias: true,
     outputBias: false,
     mlpBias: false,
-    slidingWindows: layerWindows(json, fields.numHiddenLayers),
+    slidingWindows: layerWindows(json, fields.numHiddenLayers, 28),
   };
 }
 
 /** `layer_types` says which layers slide; files older than that field slide from `max_window_layers` on. */
-function layerWindows(json: ConfigReader, numHiddenLayers: number): readonly (number | null)[] {
+export function layerWindows(
+  json: ConfigReader,
+  numHiddenLayers: number,
+  defaultMaxWindowLayers: number,
+): readonly (number | null)[] {
   const window = json.boolean('use_sliding_window', false) ? json.count('sliding_window', 4096) : null;
-  const firstWindowed = json.integer('max_window_layers', 28);
+  const firstWindowed = json.integer('max_window_layers', defaultMaxWindowLayers);
   const layerTypes = json.has('layer_types') ? json.strings('layer_types') : undefined;
   if (layerTypes && layerTypes.length !== numHiddenLayers) {
     throw new ConfigError(
