@@ -45,7 +45,7 @@ export function buildDecoderGraph(
   let embeds = model.embedTokens(graph.input('ids', [1, S], 'u32'), w, precision.activations); // [1, S, C]
   const images = shape.imageRows > 0 ? imageInputs(graph, model, precision, shape) : undefined;
   if (images) embeds = spliceRows(embeds, slice(images.features, 1, 0, C), images.index);
-  const hiddenStates = model.decode(embeds, w, {
+  const hiddenStates = model.decode(embeds.named('inputs_embeds'), w, {
     ...positionInputs(graph, model, S),
     past: graph.input('past', [1], 'u32'),
     capacity,

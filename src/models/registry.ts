@@ -6,6 +6,7 @@ import { gemmaModel } from './gemma/model.ts';
 import { llamaModel } from './llama/model.ts';
 import { llavaModel } from './llava/model.ts';
 import type { Model } from './model.ts';
+import { paliGemmaModel } from './paligemma/model.ts';
 import { qwen2Model } from './qwen2/model.ts';
 import { qwen25VlModel } from './qwen2-5-vl/model.ts';
 import { qwen2VlModel } from './qwen2-vl/model.ts';
@@ -18,6 +19,7 @@ const MODELS: ReadonlyMap<string, (json: ConfigReader) => Model> = new Map([
   ['gemma', gemmaModel],
   ['llama', llamaModel],
   ['llava', llavaModel],
+  ['paligemma', paliGemmaModel],
   ['qwen2', qwen2Model],
   ['qwen2_5_vl', qwen25VlModel],
   ['qwen2_vl', qwen2VlModel],

@@ -1,5 +1,6 @@
 import { UnsupportedError } from '../core/errors.ts';
 import { llavaProcessor } from './llava.ts';
+import { paliGemmaProcessor } from './paligemma.ts';
 import type { Processor, ProcessorSources } from './processor.ts';
 import { qwen2VlProcessor, qwen25VlProcessor } from './qwen-vl/qwen2-vl.ts';
 import { qwen3VlProcessor } from './qwen-vl/qwen3-vl.ts';
@@ -7,6 +8,7 @@ import { qwen3VlProcessor } from './qwen-vl/qwen3-vl.ts';
 /** `model_type` of config.json → what turns its conversations into numbers. */
 const PROCESSORS: ReadonlyMap<string, (sources: ProcessorSources) => Processor> = new Map([
   ['llava', llavaProcessor],
+  ['paligemma', paliGemmaProcessor],
   ['qwen2_5_vl', qwen25VlProcessor],
   ['qwen2_vl', qwen2VlProcessor],
   ['qwen3_vl', qwen3VlProcessor],

@@ -51,11 +51,15 @@ export function joined(parts: readonly ArrayLike<number>[]): Float32Array<ArrayB
   return values;
 }
 
-/** The intermediates that make a stage: the one of its name, or `hidden_states.0`, `.1`, ... stacked; none if unknown. */
+/**
+ * The intermediates that make a stage: the one of its name, or `hidden_states.0`, `.1`, ... stacked; none if unknown.
+ * References may write `decoder.` before those of the decoder.
+ */
 export function namesOfStage(graph: Graph, stage: string): string[] {
-  if (graph.named.has(stage)) return [stage];
+  const name = stage.replace(/^decoder\./, '');
+  if (graph.named.has(name)) return [name];
   const names: string[] = [];
-  while (graph.named.has(`${stage}.${names.length}`)) names.push(`${stage}.${names.length}`);
+  while (graph.named.has(`${name}.${names.length}`)) names.push(`${name}.${names.length}`);
   return names;
 }
 

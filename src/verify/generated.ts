@@ -67,7 +67,7 @@ async function compareStepLogits(
 }
 
 /** A prompt with the first tokens of its answer behind it. */
-function withAnswer(prompt: Prompt, answer: readonly number[]): Prompt {
+export function withAnswer(prompt: Prompt, answer: readonly number[]): Prompt {
   const { tokenIds, imageIndex, positions, nextPosition, spans } = prompt;
   const length = tokenIds.length + answer.length;
   const index = new Int32Array(length).fill(-1);

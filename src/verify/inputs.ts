@@ -57,6 +57,7 @@ export async function* verifyInputs(
     const tiles = await referenceTiles(reference, run, media);
     yield compareValues(where, joined(await tilesOf(media)), joined(tiles.flat()), PIXEL_TOLERANCE, note);
   }
+  if (reference.has(run, 'inputs.token_type_ids')) yield await compareTokenTypes(prompt, reference, run);
   if (!reference.has(run, 'mrope.position_ids')) return;
   const ids = await reference.integers(run, 'mrope.position_ids');
   const positions = {
@@ -72,6 +73,27 @@ export async function* verifyInputs(
   const delta = [...(await reference.integers(run, 'mrope.delta'))];
   const next = { run: run.name, stage: 'mrope.delta', shape: [1] };
   yield compareIds(next, [prompt.nextPosition - prompt.tokenIds.length], delta);
+}
+
+/**
+ * Which tokens see others both ways. PaliGemma calls them 0 and those after its prefix 1, Gemma 3 calls those of a picture
+ * 1 and text 0: both ways see the tokens of the type that pictures have.
+ */
+async function compareTokenTypes(
+  { imageIndex, spans }: Prompt,
+  reference: Reference,
+  run: ReferenceRun,
+): Promise<StageResult> {
+  const stage = 'inputs.token_type_ids';
+  const types = [...(await reference.integers(run, stage))];
+  const ofPictures = types[imageIndex.findIndex((row) => row >= 0)] ?? 1;
+  const isOpen = Array.from(imageIndex, (_, i) => Number((spans?.[2 * i + 1] ?? 0) > (spans?.[2 * i] ?? 0)));
+  const where = { run: run.name, stage, shape: reference.shape(run, stage) };
+  return compareIds(
+    where,
+    isOpen,
+    types.map((type) => Number(type === ofPictures)),
+  );
 }
 
 async function tilesOf(media: readonly ProcessedMedium[]): Promise<Float32Array[]> {

@@ -3,11 +3,15 @@ import type { Shape } from '../core/shape.ts';
 import { type ConfigReader, readConfig } from '../models/config-reader.ts';
 import type { ContentPart, Message } from '../text/messages.ts';
 import { type CheckpointFiles, readJson } from '../weights/checkpoint-files.ts';
-import { openReferenceTensors } from './reference-tensors.ts';
+import { openReferenceTensors, type ReferenceTensors } from './reference-tensors.ts';
 
 /** What an official implementation computed for a checkpoint, recorded beside it. */
 export interface Reference {
   readonly runs: readonly ReferenceRun[];
+  /** A prompt with an answer to train on, where one was recorded. */
+  readonly suffixRun: SuffixRun | null;
+  /** All tensors by their whole names; those of no run among them. */
+  readonly tensors: ReferenceTensors;
   /** Names of a run's recorded tensors, without the run. */
   stages(run: ReferenceRun): readonly string[];
   has(run: ReferenceRun, stage: string): boolean;
@@ -36,14 +40,22 @@ export interface ReferenceRun {
   readonly eosTokenIds: readonly number[] | null;
 }
 
+/** The run `suffix`, whose answer is given. */
+export interface SuffixRun extends ReferenceRun {
+  readonly suffix: string;
+}
+
 /** Opens `reference.json` and `reference.safetensors`. */
 export async function openReference(files: CheckpointFiles): Promise<Reference> {
   const tensors = await openReferenceTensors(files);
   const json = readConfig(await readJson(files, 'reference.json'), `${files.name}: reference.json`);
   const runs = json.objects('runs').map(parseRun);
+  const suffixRun = json.has('suffix_run') ? parseSuffixRun(json.object('suffix_run')) : null;
   const nameOf = (run: ReferenceRun, stage: string): string => `${run.name}.${stage}`;
   return {
     runs,
+    suffixRun,
+    tensors,
     stages: (run) => stagesOf(tensors.names, run),
     has: (run, stage) => tensors.has(nameOf(run, stage)),
     shape: (run, stage) => tensors.shape(nameOf(run, stage)),
@@ -73,6 +85,19 @@ function parseRun(json: ConfigReader): ReferenceRun {
     eosTokenIds: json.has('eos_token_id') ? json.integers('eos_token_id') : null,
   };
 }
+
+const parseSuffixRun = (json: ConfigReader): SuffixRun => ({
+  name: 'suffix',
+  messages: null,
+  images: json.strings('images'),
+  video: null,
+  processor: {},
+  prompts: [json.string('prompt')],
+  generatedIds: [],
+  generatedText: null,
+  eosTokenIds: null,
+  suffix: json.string('suffix'),
+});
 
 /** Messages in the form that chat templates take; picture parts name files beside the reference. */
 const parseMessages = (json: ConfigReader): readonly Message[] =>

@@ -7,6 +7,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../models/model.ts';
 import type { ProcessedMedium } from '../processors/processor.ts';
 import type { HostArray } from '../runtime/host-array.ts';
+import { nameAttentionProbabilities } from './attention.ts';
 import { captureGraph, captureStages, inOrderOfGraph, joined, namesOfStage } from './capture.ts';
 import { compareValues } from './compare.ts';
 import { referenceTiles } from './inputs.ts';
@@ -112,7 +113,7 @@ export async function captureDecoder(
   const { model, weightScope, precision } = runtime;
   const { tokenIds, imageIndex, positions, spans } = prompt;
   const seq = tokenIds.length;
-  const features = prompt.media.length > 0 ? await referenceFeatures(reference, run, model) : undefined;
+  const features = await featuresOf(runtime, reference, run, prompt);
   const imageRows = features && model.vision ? features.length / model.vision.featureWidth : 0;
   const graph = buildDecoderGraph(model, weightScope, precision, {
     seq,
@@ -121,6 +122,7 @@ export async function captureDecoder(
     spans: spans !== undefined,
     picker: 'none',
   });
+  nameAttentionProbabilities(graph, stages);
   const images = features && { features: { tensor: features, rows: imageRows }, index: imageIndex };
   const inputs = decoderInputs(
     model,
@@ -130,15 +132,31 @@ export async function captureDecoder(
   return captureStages(runtime, graph, stages, inputs);
 }
 
+/** The reference's features of a run's pictures; where it recorded none, those made here of its pixels. */
+async function featuresOf(
+  runtime: ModelRuntime,
+  reference: Reference,
+  run: ReferenceRun,
+  { media }: Prompt,
+): Promise<Float32Array | undefined> {
+  if (media.length === 0) return undefined;
+  if (recordedFeatures(reference, run)) return referenceFeatures(reference, run, runtime.model);
+  const captured = await captureVision(runtime, reference, run, media, ['projector.output']);
+  return captured.get('projector.output');
+}
+
+const recordedFeatures = (reference: Reference, run: ReferenceRun): string | undefined =>
+  ['projector.output', 'projector.output_packed', 'projector.output_pooled'].find((name) =>
+    reference.has(run, name),
+  );
+
 /** What the reference's projector gave, rows as the decoder takes them: deeper layers' features beside the first. */
 export async function referenceFeatures(
   reference: Reference,
   run: ReferenceRun,
   { text, vision }: Model,
 ): Promise<Float32Array> {
-  const recorded = ['projector.output', 'projector.output_packed', 'projector.output_pooled'];
-  const stage = recorded.find((name) => reference.has(run, name)) ?? 'projector.output';
-  const first = await reference.floats(run, stage);
+  const first = await reference.floats(run, recordedFeatures(reference, run) ?? 'projector.output');
   const C = text.hiddenSize;
   const width = vision?.featureWidth ?? C;
   if (width === C) return first;
@@ -155,14 +173,19 @@ export async function referenceFeatures(
   return features;
 }
 
-/** Mean cross entropy of each token given those before it. logits [S, V] */
-function nextTokenLoss(logits: ArrayLike<number>, ids: readonly number[], vocabSize: number): number {
+/** Mean cross entropy of each token, from the one at `first` on, given those before it. logits [S, V] */
+export function nextTokenLoss(
+  logits: ArrayLike<number>,
+  ids: readonly number[],
+  vocabSize: number,
+  first = 1,
+): number {
   let sum = 0;
-  for (let row = 0; row + 1 < ids.length; row++) {
+  for (let row = first - 1; row + 1 < ids.length; row++) {
     const scores = Array.from({ length: vocabSize }, (_, id) => logits[row * vocabSize + id] ?? Number.NaN);
     const max = Math.max(...scores);
     const logSum = Math.log(scores.reduce((total, score) => total + Math.exp(score - max), 0)) + max;
     sum += logSum - (scores[ids[row + 1] ?? 0] ?? Number.NaN);
   }
-  return sum / (ids.length - 1);
+  return sum / (ids.length - first);
 }

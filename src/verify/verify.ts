@@ -19,8 +19,10 @@ import { makePrompt, promptIds, verifyInputs } from './inputs.ts';
 import { verifyMropeRule4x } from './mrope-rule.ts';
 import { openReference, type Reference, type ReferenceRun } from './reference.ts';
 import { requireReference } from './reference-tensors.ts';
+import { verifyRope } from './rope.ts';
 import type { StageResult } from './stage-result.ts';
 import { verifyStages } from './stages.ts';
+import { verifySuffix } from './suffix.ts';
 import type { Verification } from './verification.ts';
 
 export interface VerifyOptions {
@@ -86,6 +88,9 @@ async function* verifyGenerating({ files, tolerance, ...parts }: Verification): 
       }
       yield* verifyGenerated({ assets, runtime, decoder, imageEncoder }, reference, run, prompts, tolerance);
     }
+    const { suffixRun, tensors } = reference;
+    if (suffixRun) yield* verifySuffix(runtime, assets, files, reference, suffixRun, tolerance);
+    yield* verifyRope(runtime, tensors, tolerance);
   } finally {
     imageEncoder?.dispose();
     decoder.dispose();

@@ -47,24 +47,30 @@ export interface DecoderGraphCase {
   readonly ids: readonly number[];
   /** Image features in the order of their tokens; empty without pictures. */
   readonly features: Float32Array;
+  /** Keys each token sees besides those before it, [S, 2]. */
+  readonly spans?: ArrayLike<number> | undefined;
+  /** 0, 1, 2, ... unless told. */
+  readonly positions?: readonly number[] | undefined;
 }
 
 /** The decoder on all ids in f64: named intermediates, and the graph that names them. */
-export function interpretDecoder({ model, root, precision, weights, ids, features }: DecoderGraphCase) {
+export function interpretDecoder(decoderCase: DecoderGraphCase) {
+  const { model, root, precision, weights, ids, features, spans, positions } = decoderCase;
   const imageRows = features.length / model.text.hiddenSize;
   const shape = {
     seq: ids.length,
     capacity: ids.length + 3,
     imageRows,
-    spans: false,
+    spans: spans !== undefined,
     picker: 'none',
   } as const;
   const graph: Graph = buildDecoderGraph(model, root, precision, shape);
   const { named } = interpret(graph, {
     ...weights,
     ids,
-    positions: ids.map((_, i) => i),
+    positions: positions ?? ids.map((_, i) => i),
     past: [0],
+    span: spans ?? [],
     imageFeatures: features,
     imageIndex: model.vision
       ? imageFeatureRows(ids, [{ tokenId: model.vision.imageTokenId, count: imageRows }])

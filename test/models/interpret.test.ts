@@ -3,6 +3,7 @@ import { buildTileGraph, wholeModelGraphs } from '../../src/generate/graphs.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import type { Precision } from '../../src/models/parameters.ts';
+import { namesOfStage } from '../../src/verify/capture.ts';
 import { compareValues } from '../../src/verify/compare.ts';
 import { promptIds } from '../../src/verify/inputs.ts';
 import { interpretDecoder, openGolden } from './golden.ts';
@@ -12,22 +13,21 @@ const TOLERANCE = 1e-4;
 const F32: Precision = { weights: 'f32', activations: 'f32', kvCache: 'f32' };
 
 /** Values of a stage: one tensor of that name, or those numbered from 0, one after another. */
-function stageValues(graph: Graph, named: ReadonlyMap<string, Float64Array>, stage: string): Float64Array {
-  const whole = named.get(stage);
-  if (whole) return whole;
-  const parts: number[] = [];
-  for (let i = 0; graph.named.has(`${stage}.${i}`); i++) parts.push(...(named.get(`${stage}.${i}`) ?? []));
-  return Float64Array.from(parts);
-}
+const stageValues = (graph: Graph, named: ReadonlyMap<string, Float64Array>, stage: string): Float64Array =>
+  Float64Array.from(namesOfStage(graph, stage).flatMap((name) => [...(named.get(name) ?? [])]));
 
-describe.each(['llava15', 'llava_linear', 'llama3_text', 'qwen2_text', 'gemma_text'])('%s in f64', (name) => {
+const GOLDENS = ['llava15', 'llava_linear', 'paligemma', 'llama3_text', 'qwen2_text', 'gemma_text'];
+
+describe.each(GOLDENS)('%s in f64', (name) => {
   test('every recorded intermediate', async () => {
-    const { model, reference, weights, root, close } = await openGolden(name);
+    const { assets, model, reference, weights, root, close } = await openGolden(name);
     let compared = 0;
     for (const run of reference.runs) {
       const stages = reference
         .stages(run)
-        .filter((stage) => /^(vision\.|projector\.|hidden_states|logits)/.test(stage));
+        .filter((stage) =>
+          /^(vision\.|projector\.|(decoder\.)?(hidden_states|inputs_embeds)|logits)/.test(stage),
+        );
       const check = async (graph: Graph, named: ReadonlyMap<string, Float64Array>, stage: string) => {
         const expected = await reference.floats(run, stage);
         const result = compareValues(
@@ -53,7 +53,15 @@ describe.each(['llava15', 'llava_linear', 'llama3_text', 'qwen2_text', 'gemma_te
       if (!stages.includes('logits')) continue;
       const [ids = []] = await promptIds(reference, run);
       const features = model.vision ? await reference.floats(run, 'projector.output') : new Float32Array();
-      const { graph, named } = interpretDecoder({ model, root, precision: F32, weights, ids, features });
+      const { graph, named } = interpretDecoder({
+        model,
+        root,
+        precision: F32,
+        weights,
+        ids,
+        features,
+        spans: assets.createProcessor?.().spans?.(ids, []),
+      });
       for (const stage of stages.filter((s) => !visionStages.includes(s))) await check(graph, named, stage);
     }
     expect(compared).toBeGreaterThanOrEqual(4);

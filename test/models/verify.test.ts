@@ -19,6 +19,7 @@ import { type HostWeights, interpretDecoder, openGolden } from './golden.ts';
 const GOLDENS = {
   llava15: 17,
   llava_linear: 17,
+  paligemma: 29,
   llama3_text: 25,
   qwen2_text: 25,
   gemma_text: 25,

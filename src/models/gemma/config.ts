@@ -8,6 +8,7 @@ const GEMMA_DEFAULTS: DecoderDefaults = {
   intermediateSize: 24576,
   numHiddenLayers: 28,
   numAttentionHeads: 16,
+  numKeyValueHeads: 16,
   headDim: 256,
   maxPositionEmbeddings: 8192,
   rmsNormEps: 1e-6,
@@ -21,7 +22,7 @@ export function parseGemmaConfig(json: ConfigReader): LlamaConfig {
   return {
     ...fields,
     // Early files say "gelu" and were trained with the tanh form: https://github.com/huggingface/transformers/pull/29402
-    hiddenAct: fields.hiddenAct === 'gelu' ? 'gelu_pytorch_tanh' : fields.hiddenAct,
+    hiddenAct: json.value('hidden_act') === 'gelu' ? 'gelu_pytorch_tanh' : fields.hiddenAct,
     qkvBias: attentionBias,
     outputBias: attentionBias,
     mlpBias: false,

@@ -1,20 +1,26 @@
+import type { FloatDType } from '../../core/dtype.ts';
 import { scale } from '../../graph/math.ts';
+import type { Tensor } from '../../graph/tensor.ts';
 import type { ConfigReader } from '../config-reader.ts';
-import { embedTokens, llamaHead, textInfo } from '../llama/model.ts';
+import type { LlamaConfig } from '../llama/config.ts';
+import { embedTokens, llamaHead, type TableSize, textInfo } from '../llama/model.ts';
 import type { Model } from '../model.ts';
+import type { Parameters } from '../parameters.ts';
+import { languageModel, type TextDecoder } from '../text-decoder.ts';
 import { parseGemmaConfig } from './config.ts';
 import { gemmaDecoder } from './decoder.ts';
 
-/** GemmaForCausalLM. Embeddings are scaled by sqrt(hiddenSize), rounded to f32 as the reference does. */
-export function gemmaModel(json: ConfigReader): Model {
-  const config = parseGemmaConfig(json);
-  const embedScale = Math.fround(Math.sqrt(config.hiddenSize));
-  return {
-    modelType: 'gemma',
-    text: textInfo(config),
-    embedTokens: (ids, w, dtype) => scale(embedTokens(ids, config, w.scope('model'), dtype), embedScale),
-    decode: (inputsEmbeds, w, pass) => gemmaDecoder(inputsEmbeds, config, w.scope('model'), pass),
-    logits: (hiddenStates, w) =>
-      llamaHead(hiddenStates, config, w.scope('model'), w, config.tieWordEmbeddings),
-  };
-}
+/** GemmaForCausalLM. */
+export const gemmaModel = (json: ConfigReader): Model =>
+  languageModel('gemma', gemmaTextDecoder(parseGemmaConfig(json)));
+
+export const gemmaTextDecoder = (config: LlamaConfig): TextDecoder => ({
+  text: textInfo(config),
+  embedTokens: (ids, w, dtype) => scaledEmbedding(ids, config, w, dtype),
+  decode: (inputsEmbeds, w, pass) => gemmaDecoder(inputsEmbeds, config, w, pass),
+  logits: (hiddenStates, w, head) => llamaHead(hiddenStates, config, w, head, config.tieWordEmbeddings),
+});
+
+/** Embeddings times sqrt(hiddenSize), a factor rounded to f32 as the reference does. ids [B, S] → [B, S, C] */
+export const scaledEmbedding = (ids: Tensor, config: TableSize, w: Parameters, dtype: FloatDType): Tensor =>
+  scale(embedTokens(ids, config, w, dtype), Math.fround(Math.sqrt(config.hiddenSize)));

@@ -33,6 +33,8 @@ export interface DecoderDefaults {
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
   readonly numAttentionHeads: number;
+  /** Where absent: numAttentionHeads. */
+  readonly numKeyValueHeads?: number;
   /** Where absent: hiddenSize / numAttentionHeads. */
   readonly headDim?: number;
   readonly maxPositionEmbeddings: number;
@@ -73,7 +75,7 @@ export function parseDecoderFields(
 ): Omit<LlamaConfig, 'qkvBias' | 'outputBias' | 'mlpBias' | 'slidingWindows'> {
   const hiddenSize = json.count('hidden_size', defaults.hiddenSize);
   const numAttentionHeads = json.count('num_attention_heads', defaults.numAttentionHeads);
-  const numKeyValueHeads = json.count('num_key_value_heads', numAttentionHeads);
+  const numKeyValueHeads = json.count('num_key_value_heads', defaults.numKeyValueHeads ?? numAttentionHeads);
   const maxPositionEmbeddings = json.count('max_position_embeddings', defaults.maxPositionEmbeddings);
   if (numAttentionHeads % numKeyValueHeads !== 0) {
     throw new ConfigError(

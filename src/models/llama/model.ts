@@ -24,27 +24,30 @@ export function causalLanguageModel(modelType: string, config: LlamaConfig): Mod
 }
 
 /** ids [B, S] → [B, S, C]. */
-export const embedTokens = (ids: Tensor, config: LlamaConfig, w: Parameters, dtype: FloatDType): Tensor =>
+export const embedTokens = (ids: Tensor, config: TableSize, w: Parameters, dtype: FloatDType): Tensor =>
   embedding(ids, w.get('embed_tokens.weight', [config.vocabSize, config.hiddenSize]), { dtype });
 
-/**
- * Scores of the next token. hiddenStates [..., C] → [..., V]
- * A tied model has no `lm_head.weight`: the embedding table serves. A file that holds one all the same is obeyed,
- * as the reference does where its two configs disagree.
- */
-export function llamaHead(
+/** What the embedding table is made of. */
+export type TableSize = Pick<LlamaConfig, 'vocabSize' | 'hiddenSize'>;
+
+/** Scores of the next token. hiddenStates [..., C] → [..., V] */
+export const llamaHead = (
   hiddenStates: Tensor,
-  config: LlamaConfig,
+  config: TableSize,
   decoder: Parameters,
   head: Parameters,
   tied: boolean,
-): Tensor {
+): Tensor => linear(hiddenStates, headWeight(config, decoder, head, tied)).named('logits');
+
+/**
+ * The matrix that scores tokens, [V, C].
+ * A tied model has no `lm_head.weight`: the embedding table serves. A file that holds one all the same is obeyed,
+ * as the reference does where its two configs disagree.
+ */
+export function headWeight(config: TableSize, decoder: Parameters, head: Parameters, tied: boolean): Tensor {
   const shape = [config.vocabSize, config.hiddenSize];
   const useTable = tied && !head.has('lm_head.weight');
-  return linear(
-    hiddenStates,
-    useTable ? decoder.get('embed_tokens.weight', shape) : head.get('lm_head.weight', shape),
-  ).named('logits');
+  return useTable ? decoder.get('embed_tokens.weight', shape) : head.get('lm_head.weight', shape);
 }
 
 export const textInfo = (config: LlamaConfig): TextInfo => ({

@@ -1,12 +1,12 @@
 import { invariant } from '../../core/errors.ts';
 import { concat, reshape, slice } from '../../graph/movement.ts';
 import type { Tensor } from '../../graph/tensor.ts';
+import { multiModalProjector, textDecoder, textHead, visionTower } from '../blocks/part-scopes.ts';
 import { clipVision } from '../clip/vision.ts';
 import type { ConfigReader } from '../config-reader.ts';
 import { llamaDecoder } from '../llama/decoder.ts';
 import { embedTokens, llamaHead, textInfo } from '../llama/model.ts';
 import type { Model } from '../model.ts';
-import type { Parameters } from '../parameters.ts';
 import { type LlavaConfig, parseLlavaConfig, tokensPerImage } from './config.ts';
 import { llavaProjector } from './projector.ts';
 
@@ -31,11 +31,12 @@ export function llavaModel(json: ConfigReader): Model {
       tower.skip('post_layernorm'); // Norm of the pooled output, which no VLM reads.
       const hiddenStates = clipVision(pixelValues, vision, tower);
       const features = selectFeatures(hiddenStates, config);
-      return llavaProjector(features, config, projector(w)).named('projector.output');
+      return llavaProjector(features, config, multiModalProjector(w)).named('projector.output');
     },
-    embedTokens: (ids, w, dtype) => embedTokens(ids, text, decoder(w), dtype),
-    decode: (inputsEmbeds, w, pass) => llamaDecoder(inputsEmbeds, text, decoder(w), pass),
-    logits: (hiddenStates, w) => llamaHead(hiddenStates, text, decoder(w), head(w), config.tieWordEmbeddings),
+    embedTokens: (ids, w, dtype) => embedTokens(ids, text, textDecoder(w), dtype),
+    decode: (inputsEmbeds, w, pass) => llamaDecoder(inputsEmbeds, text, textDecoder(w), pass),
+    logits: (hiddenStates, w) =>
+      llamaHead(hiddenStates, text, textDecoder(w), textHead(w), config.tieWordEmbeddings),
   };
 }
 
@@ -53,17 +54,3 @@ function selectFeatures(hiddenStates: readonly Tensor[], config: LlavaConfig): T
   const kept = config.visionFeatureSelectStrategy === 'default' ? slice(selected, 1, 1, rows) : selected;
   return reshape(kept, [tokensPerImage(config), width]);
 }
-
-const visionTower = (w: Parameters): Parameters =>
-  w.firstScope([
-    'vision_tower.vision_model',
-    'vision_tower',
-    'model.vision_tower.vision_model',
-    'model.vision_tower',
-  ]);
-const projector = (w: Parameters): Parameters =>
-  w.firstScope(['multi_modal_projector', 'model.multi_modal_projector']);
-const decoder = (w: Parameters): Parameters =>
-  w.firstScope(['language_model.model', 'model.language_model', 'language_model']);
-const head = (w: Parameters): Parameters =>
-  w.has('language_model.lm_head.weight') ? w.scope('language_model') : w;

@@ -1,4 +1,4 @@
-import { ConfigError } from '../../core/errors.ts';
+import { ConfigError, UnsupportedError } from '../../core/errors.ts';
 import type { Activation } from '../../ops/activation.ts';
 import { readActivation } from '../activation-name.ts';
 import type { ConfigReader } from '../config-reader.ts';
@@ -37,6 +37,15 @@ export function parseSiglipVisionConfig(json: ConfigReader): SiglipVisionConfig 
   };
   checkWholeHeads(config, json.where);
   return config;
+}
+
+/** The tower of a vision language model, from its `vision_config`. Throws UnsupportedError for one of another kind. */
+export function parseSiglipTower(json: ConfigReader): SiglipVisionConfig {
+  const modelType = json.string('model_type', 'siglip_vision_model');
+  if (modelType === 'siglip_vision_model') return parseSiglipVisionConfig(json);
+  throw new UnsupportedError(
+    `${json.where}: model_type "${modelType}" is no vision tower of this model; expected "siglip_vision_model".`,
+  );
 }
 
 /** Patches of one picture; pixels beyond the last whole patch are dropped, as at 384 pixels in patches of 14. */

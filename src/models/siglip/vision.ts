@@ -1,3 +1,4 @@
+import { invariant } from '../../core/errors.ts';
 import { linear } from '../../graph/linear.ts';
 import { add } from '../../graph/math.ts';
 import { reshape } from '../../graph/movement.ts';
@@ -27,6 +28,14 @@ export function siglipVision(
     hiddenStates.push(x.named(`vision.hidden_states.${layer + 1}`));
   }
   return hiddenStates;
+}
+
+/** The tower of a vision language model, which reads all patches and no pooling head. [B, 3, H, W] → [B, P, C] */
+export function siglipTower(pixelValues: Tensor, config: SiglipVisionConfig, w: Parameters): Tensor {
+  w.skip('head');
+  const last = siglipVision(pixelValues, config, w).at(-1);
+  invariant(last, 'the vision tower has no hidden state');
+  return siglipLastHiddenState(last, config, w);
 }
 
 /** The last of `siglipVision`'s states after `post_layernorm`: the tower's `last_hidden_state`. [B, P, C] → [B, P, C] */
