@@ -46,7 +46,17 @@ export async function buildPrompt(assets: CheckpointAssets, options: PromptOptio
   const media = processor.process(await Promise.all(parts.map(openMedium)));
   const expanded = processor.expand(text, media);
   const tokenIds = processor.encode?.(expanded, kind) ?? encodePrompt(tokenizer, expanded, kind);
+  checkMediaFit(tokenIds.length, media, model.text.maxPositionEmbeddings);
   return promptOfIds(tokenIds, media, processor, model.vision);
+}
+
+/** Throws InputError where pictures and videos make a prompt longer than the context. */
+function checkMediaFit(tokens: number, media: readonly ProcessedMedium[], contextLength: number): void {
+  if (media.length === 0 || tokens < contextLength) return;
+  const mediaTokens = media.reduce((sum, { layout }) => sum + layout.tokens, 0);
+  throw new InputError(
+    `prompt: ${tokens} tokens, ${mediaTokens} of them for ${media.length} pictures or videos, do not fit the model's context of ${contextLength}; expected fewer than that. Use fewer or smaller pictures, or fewer frames of a video.`,
+  );
 }
 
 /** The prompt of ids in which image tokens stand already. Throws InputError where they do not fit the media. */
@@ -106,7 +116,8 @@ function renderPrompt(
   if (prompt !== undefined && raw) return plain;
   const conversation = messages ?? [questionAbout(images, prompt ?? '')];
   const media = fillImages(conversation, messages ? images : []);
-  const { chatTemplate, tokenizer, model } = assets;
+  const { tokenizer, model } = assets;
+  const chatTemplate = processor?.templateFor?.(conversation) ?? assets.chatTemplate;
   if (chatTemplate === null && processor?.render)
     return { text: processor.render(conversation), kind: 'plain', media };
   if (chatTemplate === null && prompt !== undefined && images.length === 0) return plain;

@@ -11,6 +11,9 @@ export type ImageProcessorConfig = {
   readonly normalize: { readonly mean: Rgb; readonly std: Rgb } | null;
 };
 
+/** What a processor has whatever it does with a picture's size. */
+export type PixelFields = Pick<ImageProcessorConfig, 'filter' | 'rescaleFactor' | 'normalize'>;
+
 export type Rgb = readonly [number, number, number];
 export type PixelSize = { readonly height: number; readonly width: number };
 export type ResizeTarget =
@@ -48,13 +51,28 @@ export function parseImageProcessor(json: unknown): ImageProcessorConfig {
       'image processor config: do_pad is true; expected a processor that does not pad.',
     );
   }
-  const flag = (name: string, otherwise: boolean): boolean => readFlag(config, name, otherwise);
+  return parseProcessorFields({
+    ...config,
+    do_center_crop: config.do_center_crop ?? defaults.centerCrop,
+    resample: config.resample ?? defaults.resample,
+  });
+}
+
+/** The fields of a processor of pictures or frames, whatever type it says to be. Throws ConfigError for odd ones. */
+export function parseProcessorFields(config: Json): ImageProcessorConfig {
   return {
-    resize: flag('do_resize', true) ? readResizeTarget(config) : null,
-    filter: readFilter(config, defaults),
-    centerCrop: flag('do_center_crop', defaults.centerCrop) ? readCropSize(config) : null,
-    rescaleFactor: flag('do_rescale', true) ? readRescaleFactor(config) : null,
-    normalize: flag('do_normalize', true)
+    resize: readFlag(config, 'do_resize', true) ? readResizeTarget(config) : null,
+    centerCrop: readFlag(config, 'do_center_crop', false) ? readCropSize(config) : null,
+    ...parsePixelFields(config),
+  };
+}
+
+/** Throws ConfigError for odd fields. */
+export function parsePixelFields(config: Json): PixelFields {
+  return {
+    filter: readFilter(config),
+    rescaleFactor: readFlag(config, 'do_rescale', true) ? readRescaleFactor(config) : null,
+    normalize: readFlag(config, 'do_normalize', true)
       ? { mean: readRgb(config, 'image_mean'), std: readStd(config) }
       : null,
   };
@@ -100,8 +118,8 @@ function readCropSize(config: Json): PixelSize {
   return { height, width };
 }
 
-function readFilter(config: Json, defaults: ProcessorDefaults): FilterName {
-  const code = config.resample ?? defaults.resample;
+function readFilter(config: Json): FilterName {
+  const code = config.resample;
   const filter = typeof code === 'number' ? filterByResampleCode.get(code) : undefined;
   if (!filter) throw wrong('resample', code, 'a Pillow resampling code, 0 to 5');
   return filter;

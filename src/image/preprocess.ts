@@ -1,5 +1,6 @@
+import { crop } from './crop.ts';
 import type { ImageProcessorConfig, PixelSize, ResizeTarget } from './image-processor.ts';
-import { numpyLevels } from './level-table.ts';
+import { type LevelConfig, type LevelTable, numpyLevels } from './level-table.ts';
 import type { Picture } from './picture.ts';
 import { checkPixelCount } from './picture-file.ts';
 import { resize } from './resize.ts';
@@ -21,54 +22,45 @@ export type PixelValues = {
 export function preprocess(picture: Picture, config: ImageProcessorConfig): PixelValues {
   const resized = config.resize ? resizeTo(picture, config.resize, config.filter) : picture;
   const cropped = config.centerCrop ? centerCrop(resized, config.centerCrop) : resized;
-  const { width, height } = cropped;
-  return { pixelValues: toChannelsFirst(cropped, config), height, width };
+  return toPixelValues(cropped, config);
+}
+
+/** Levels to pixel values, channels first, as they are fed to a tower. */
+export function toPixelValues(
+  { data, width, height }: Picture,
+  config: LevelConfig,
+  levels: LevelTable = numpyLevels,
+): PixelValues {
+  const pixels = width * height;
+  const pixelValues = new Float32Array(3 * pixels);
+  for (let channel = 0; channel < 3; channel++) {
+    const table = levels(config, channel);
+    const plane = pixelValues.subarray(channel * pixels, (channel + 1) * pixels);
+    for (let i = 0, read = channel; i < pixels; i++, read += 3) {
+      plane[i] = table[data[read] as number] as number;
+    }
+  }
+  return { pixelValues, width, height };
 }
 
 function resizeTo(picture: Picture, target: ResizeTarget, filter: ImageProcessorConfig['filter']): Picture {
-  if (target.kind === 'exact') return resize(picture, target.width, target.height, filter);
-  const { width, height } = picture;
+  const { width, height } = target.kind === 'exact' ? target : shortestEdgeSize(picture, target.edge);
+  return resize(picture, width, height, filter);
+}
+
+/** Size of a picture whose shorter edge becomes `edge`. Throws InputError for one beyond the pixel limit. */
+export function shortestEdgeSize({ width, height }: PixelSize, edge: number): PixelSize {
   const short = Math.min(width, height);
   // Python's int(size * long / short); the order of operations decides the last pixel.
-  const long = Math.trunc((target.edge * Math.max(width, height)) / short);
+  const long = Math.trunc((edge * Math.max(width, height)) / short);
   // A sliver of a picture, enlarged to the tower's edge, outgrows any memory.
-  checkPixelCount(target.edge, long, { name: `${width}x${height} resized` });
-  return width <= height
-    ? resize(picture, target.edge, long, filter)
-    : resize(picture, long, target.edge, filter);
+  checkPixelCount(edge, long, { name: `${width}x${height} resized` });
+  return width <= height ? { width: edge, height: long } : { width: long, height: edge };
 }
 
 /** Cuts the middle out; where the picture is smaller, black is laid around it, the odd row on top and left. */
-function centerCrop(picture: Picture, size: PixelSize): Picture {
-  if (picture.width === size.width && picture.height === size.height) return picture;
-  const top = cropStart(picture.height, size.height);
-  const left = cropStart(picture.width, size.width);
-  const data = new Uint8Array(size.width * size.height * 3);
-  const firstColumn = Math.max(left, 0);
-  const lastColumn = Math.min(left + size.width, picture.width);
-  for (let y = 0; y < size.height; y++) {
-    const row = top + y;
-    if (row < 0 || row >= picture.height) continue;
-    const from = (row * picture.width + firstColumn) * 3;
-    const to = (row * picture.width + lastColumn) * 3;
-    data.set(picture.data.subarray(from, to), (y * size.width + firstColumn - left) * 3);
-  }
-  return { width: size.width, height: size.height, data };
-}
-
-/** First source index of the crop, negative where it begins in the padding. */
-const cropStart = (from: number, to: number): number => Math.floor((from - to) / 2);
-
-/** Every channel has 256 levels, so each level's float is worked out once. */
-function toChannelsFirst(picture: Picture, config: ImageProcessorConfig): Float32Array {
-  const pixels = picture.width * picture.height;
-  const pixelValues = new Float32Array(3 * pixels);
-  for (let channel = 0; channel < 3; channel++) {
-    const table = numpyLevels(config, channel);
-    const plane = pixelValues.subarray(channel * pixels, (channel + 1) * pixels);
-    for (let i = 0, read = channel; i < pixels; i++, read += 3) {
-      plane[i] = table[picture.data[read] as number] as number;
-    }
-  }
-  return pixelValues;
+function centerCrop(picture: Picture, { width, height }: PixelSize): Picture {
+  const left = Math.floor((picture.width - width) / 2);
+  const top = Math.floor((picture.height - height) / 2);
+  return crop(picture, { left, top, width, height });
 }

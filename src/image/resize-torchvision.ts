@@ -4,7 +4,7 @@ import { type SmoothFilterName, smoothFilters } from './resample-filters.ts';
 import { checkTarget } from './resize.ts';
 
 /** The filters that torch can run with antialiasing. */
-export type TorchFilterName = Extract<SmoothFilterName, 'bilinear' | 'bicubic'>;
+export type TorchFilterName = Extract<SmoothFilterName, 'bilinear' | 'bicubic' | 'lanczos'>;
 
 /**
  * torchvision's resize of 8-bit RGB on a CPU, bit for bit: `resize(..., antialias=True)`, which the reference's video

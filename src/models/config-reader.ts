@@ -104,6 +104,15 @@ export function readConfig(json: unknown, where: string): ConfigReader {
   return reader;
 }
 
+/** The reader with `defaults` in place of fields that are absent or null. */
+export function withDefaults(
+  reader: ConfigReader,
+  defaults: Readonly<Record<string, unknown>>,
+): ConfigReader {
+  const given = Object.entries(reader.json).filter(([, value]) => value !== null && value !== undefined);
+  return readConfig({ ...defaults, ...Object.fromEntries(given) }, reader.where);
+}
+
 function integerList(value: unknown): readonly number[] | undefined {
   const list: readonly unknown[] = Array.isArray(value) ? value : [value];
   const integers = list.filter((v): v is number => Number.isSafeInteger(v));

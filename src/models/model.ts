@@ -40,12 +40,16 @@ export interface TileLayout {
   readonly shape: Shape;
   /** Patches by row and column, in towers that take pictures of any size. */
   readonly grid?: readonly [rows: number, columns: number];
+  /** Patches by row and column that are no padding, where a picture is padded at its right and bottom. */
+  readonly realPatches?: readonly [rows: number, columns: number];
 }
 
 /** How one picture or video comes to its tower: tiles of a picture, frames of a video, one after another. */
 export interface VisionLayout {
   readonly tile: TileLayout;
   readonly tiles: number;
+  /** Tiles by row and column that a picture is cut into, beside one of the whole picture. Absent where it is not cut. */
+  readonly tileGrid?: readonly [rows: number, columns: number];
   /** Image features in the end, and so tokens in the prompt. */
   readonly tokens: number;
   /** [height, width] of the picture before it was tiled, where packing depends on it. */

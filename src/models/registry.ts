@@ -13,10 +13,12 @@ import { qwen2VlModel } from './qwen2-vl/model.ts';
 import { qwen3Model } from './qwen3/model.ts';
 import { qwen3VlModel } from './qwen3-vl/model.ts';
 import { siglipModel } from './siglip/model.ts';
+import { smolVlmModel } from './smolvlm/model.ts';
 
 /** `model_type` of config.json → the family that reads it. */
 const MODELS: ReadonlyMap<string, (json: ConfigReader) => Model> = new Map([
   ['gemma', gemmaModel],
+  ['idefics3', smolVlmModel],
   ['llama', llamaModel],
   ['llava', llavaModel],
   ['paligemma', paliGemmaModel],
@@ -25,6 +27,7 @@ const MODELS: ReadonlyMap<string, (json: ConfigReader) => Model> = new Map([
   ['qwen2_vl', qwen2VlModel],
   ['qwen3', qwen3Model],
   ['qwen3_vl', qwen3VlModel],
+  ['smolvlm', smolVlmModel],
 ]);
 
 /** The same of those that embed pictures and texts, and write nothing. */

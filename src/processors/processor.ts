@@ -42,6 +42,8 @@ export interface ProcessedMedium {
   readonly tileSeconds?: readonly number[];
   /** Seconds from one tile of a video to the next, by the rate at which frames were taken. */
   readonly secondsPerTile?: number;
+  /** What stands for it in the prompt, where that is more than its image tokens. */
+  readonly text?: string;
   /** Pixel values tile after tile, each made when it is asked for. */
   tiles(): Iterable<Float32Array> | AsyncIterable<Float32Array>;
 }
@@ -59,6 +61,8 @@ export interface PromptPositions {
 export interface Processor {
   /** Throws InputError for a medium the family does not take. */
   process(media: readonly Medium[]): readonly ProcessedMedium[];
+  /** Jinja source in place of the checkpoint's chat template, for messages which that one does not know. */
+  templateFor?(messages: readonly Message[]): string | undefined;
   /** Text of a conversation, in families whose checkpoints have no chat template. */
   render?(messages: readonly Message[]): string;
   /** Puts what stands for each medium in place of its placeholder. Throws InputError where they differ in number. */

@@ -4,14 +4,17 @@ import { paliGemmaProcessor } from './paligemma.ts';
 import type { Processor, ProcessorSources } from './processor.ts';
 import { qwen2VlProcessor, qwen25VlProcessor } from './qwen-vl/qwen2-vl.ts';
 import { qwen3VlProcessor } from './qwen-vl/qwen3-vl.ts';
+import { smolVlmProcessor } from './smolvlm.ts';
 
 /** `model_type` of config.json → what turns its conversations into numbers. */
 const PROCESSORS: ReadonlyMap<string, (sources: ProcessorSources) => Processor> = new Map([
+  ['idefics3', smolVlmProcessor],
   ['llava', llavaProcessor],
   ['paligemma', paliGemmaProcessor],
   ['qwen2_5_vl', qwen25VlProcessor],
   ['qwen2_vl', qwen2VlProcessor],
   ['qwen3_vl', qwen3VlProcessor],
+  ['smolvlm', smolVlmProcessor],
 ]);
 
 /** The processor of a vision language model. Throws ConfigError for bad fields of its files. */

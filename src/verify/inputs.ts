@@ -18,6 +18,10 @@ export const PIXEL_TOLERANCE = 1e-6;
 /** The names under which the reference records what towers are fed. */
 const PIXELS = { image: 'inputs.pixel_values', video: 'inputs.pixel_values_videos' } as const;
 
+/** The one of a kind of media; some families keep videos under the pictures' name. */
+const pixelStage = (reference: Reference, run: ReferenceRun, kind: keyof typeof PIXELS): string =>
+  reference.has(run, PIXELS[kind]) ? PIXELS[kind] : PIXELS.image;
+
 /** A run's prompt as it is made here from its messages and pictures. */
 export interface MadePrompt {
   readonly prompt: Prompt;
@@ -52,8 +56,9 @@ export async function* verifyInputs(
   yield compareIds({ run: run.name, stage, shape: [1, expected.length] }, prompt.tokenIds, expected);
   for (const kind of ['image', 'video'] as const) {
     const media = prompt.media.filter((medium) => medium.kind === kind);
-    if (media.length === 0 || !reference.has(run, PIXELS[kind])) continue;
-    const where = { run: run.name, stage: PIXELS[kind], shape: reference.shape(run, PIXELS[kind]) };
+    const pixels = pixelStage(reference, run, kind);
+    if (media.length === 0 || !reference.has(run, pixels)) continue;
+    const where = { run: run.name, stage: pixels, shape: reference.shape(run, pixels) };
     const tiles = await referenceTiles(reference, run, media);
     yield compareValues(where, joined(await tilesOf(media)), joined(tiles.flat()), PIXEL_TOLERANCE, note);
   }
@@ -108,9 +113,9 @@ export async function referenceTiles(
   run: ReferenceRun,
   media: readonly ProcessedMedium[],
 ): Promise<readonly (readonly Float32Array[])[]> {
-  const kind = media[0]?.kind ?? 'image';
-  const pixels = await reference.floats(run, PIXELS[kind]);
-  const shape = reference.shape(run, PIXELS[kind]);
+  const stage = pixelStage(reference, run, media[0]?.kind ?? 'image');
+  const pixels = await reference.floats(run, stage);
+  const shape = reference.shape(run, stage);
   // Pictures of unlike numbers of tiles are padded to the most: [pictures, most tiles, 3, H, W].
   const isPadded = shape.length === 5 && shape[0] === media.length;
   let next = 0;

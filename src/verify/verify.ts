@@ -16,6 +16,8 @@ import { weightScope } from '../weights/weight-scope.ts';
 import { verifyContrastive } from './contrastive.ts';
 import { verifyGenerated } from './generated.ts';
 import { makePrompt, promptIds, verifyInputs } from './inputs.ts';
+import { verifyLayouts } from './layouts.ts';
+import { verifyMaskedTower } from './masked-tower.ts';
 import { verifyMropeRule4x } from './mrope-rule.ts';
 import { openReference, type Reference, type ReferenceRun } from './reference.ts';
 import { requireReference } from './reference-tensors.ts';
@@ -80,6 +82,7 @@ async function* verifyGenerating({ files, tolerance, ...parts }: Verification): 
       for (const [row, plainPrompt] of run.prompts.entries()) {
         const made = await makePrompt(assets, files, run, plainPrompt);
         yield* verifyInputs(made, reference, run, row);
+        yield* verifyLayouts(made, reference, run);
         prompts.push(await withReferenceIds(assets, reference, run, made.prompt, row));
       }
       if (prompts[0]) {
@@ -91,6 +94,7 @@ async function* verifyGenerating({ files, tolerance, ...parts }: Verification): 
     const { suffixRun, tensors } = reference;
     if (suffixRun) yield* verifySuffix(runtime, assets, files, reference, suffixRun, tolerance);
     yield* verifyRope(runtime, tensors, tolerance);
+    yield* verifyMaskedTower(runtime, tensors, tolerance);
   } finally {
     imageEncoder?.dispose();
     decoder.dispose();

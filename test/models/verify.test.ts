@@ -29,6 +29,7 @@ const GOLDENS = {
   qwen2_vl: 32,
   qwen2_5_vl: 34,
   qwen3_vl: 35,
+  smolvlm: 27,
 } as const;
 
 async function verify(name: string, options: Parameters<typeof verifyCheckpoint>[1]): Promise<StageResult[]> {

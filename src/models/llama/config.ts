@@ -33,7 +33,7 @@ export interface DecoderDefaults {
   readonly intermediateSize: number;
   readonly numHiddenLayers: number;
   readonly numAttentionHeads: number;
-  /** Where absent: numAttentionHeads. */
+  /** Where absent: numAttentionHeads, which `null` in a file stands for in all of them. */
   readonly numKeyValueHeads?: number;
   /** Where absent: hiddenSize / numAttentionHeads. */
   readonly headDim?: number;
@@ -75,7 +75,11 @@ export function parseDecoderFields(
 ): Omit<LlamaConfig, 'qkvBias' | 'outputBias' | 'mlpBias' | 'slidingWindows'> {
   const hiddenSize = json.count('hidden_size', defaults.hiddenSize);
   const numAttentionHeads = json.count('num_attention_heads', defaults.numAttentionHeads);
-  const numKeyValueHeads = json.count('num_key_value_heads', defaults.numKeyValueHeads ?? numAttentionHeads);
+  const sharesNoHeads = json.value('num_key_value_heads') === null;
+  const numKeyValueHeads = json.count(
+    'num_key_value_heads',
+    sharesNoHeads ? numAttentionHeads : (defaults.numKeyValueHeads ?? numAttentionHeads),
+  );
   const maxPositionEmbeddings = json.count('max_position_embeddings', defaults.maxPositionEmbeddings);
   if (numAttentionHeads % numKeyValueHeads !== 0) {
     throw new ConfigError(

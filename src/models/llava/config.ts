@@ -3,8 +3,8 @@ import type { Activation } from '../../ops/activation.ts';
 import { readActivation } from '../activation-name.ts';
 import { type ClipVisionConfig, numPatches, parseClipVisionConfig } from '../clip/config.ts';
 import type { ConfigReader } from '../config-reader.ts';
-import { type LlamaConfig, parseLlamaConfig } from '../llama/config.ts';
-import { parseQwen2Config } from '../qwen2/config.ts';
+import type { LlamaConfig } from '../llama/config.ts';
+import { parseTextConfig } from '../text-config.ts';
 
 /** LLaVA 1.5: a CLIP tower, a projector and a Llama-style decoder. */
 export interface LlavaConfig {
@@ -63,15 +63,6 @@ function visionConfig(json: ConfigReader): ConfigReader {
     );
   }
   return vision;
-}
-
-function parseTextConfig(text: ConfigReader): LlamaConfig {
-  const modelType = text.string('model_type', 'llama');
-  if (modelType === 'llama') return parseLlamaConfig(text);
-  if (modelType === 'qwen2') return parseQwen2Config(text);
-  throw new UnsupportedError(
-    `${text.where}: model_type "${modelType}" is no decoder known here; expected "llama" or "qwen2".`,
-  );
 }
 
 /** hidden_states holds the embeddings and each layer's output: numHiddenLayers + 1 of them. */

@@ -9,6 +9,7 @@ const QWEN2_DEFAULTS: DecoderDefaults = {
   intermediateSize: 22016,
   numHiddenLayers: 32,
   numAttentionHeads: 32,
+  numKeyValueHeads: 32,
   maxPositionEmbeddings: 32768,
   rmsNormEps: 1e-6,
   hiddenAct: 'silu',

@@ -18,19 +18,32 @@ export interface SiglipVisionConfig {
   readonly visionUseHead: boolean;
 }
 
-/**
- * Fallbacks are the defaults of transformers' SiglipVisionConfig, which checkpoints rely on by leaving fields out:
- * https://huggingface.co/docs/transformers/model_doc/siglip#transformers.SiglipVisionConfig
- */
-export function parseSiglipVisionConfig(json: ConfigReader): SiglipVisionConfig {
+/** Values that a config class gives to the fields a checkpoint leaves out. */
+export type SiglipVisionDefaults = Omit<SiglipVisionConfig, 'visionUseHead' | 'hiddenAct' | 'layerNormEps'>;
+
+/** https://huggingface.co/docs/transformers/model_doc/siglip#transformers.SiglipVisionConfig */
+const SIGLIP_VISION_DEFAULTS: SiglipVisionDefaults = {
+  hiddenSize: 768,
+  intermediateSize: 3072,
+  numHiddenLayers: 12,
+  numAttentionHeads: 12,
+  numChannels: 3,
+  imageSize: 224,
+  patchSize: 16,
+};
+
+export function parseSiglipVisionConfig(
+  json: ConfigReader,
+  defaults: SiglipVisionDefaults = SIGLIP_VISION_DEFAULTS,
+): SiglipVisionConfig {
   const config: SiglipVisionConfig = {
-    hiddenSize: json.count('hidden_size', 768),
-    intermediateSize: json.count('intermediate_size', 3072),
-    numHiddenLayers: json.count('num_hidden_layers', 12),
-    numAttentionHeads: json.count('num_attention_heads', 12),
-    numChannels: json.count('num_channels', 3),
-    imageSize: json.count('image_size', 224),
-    patchSize: json.count('patch_size', 16),
+    hiddenSize: json.count('hidden_size', defaults.hiddenSize),
+    intermediateSize: json.count('intermediate_size', defaults.intermediateSize),
+    numHiddenLayers: json.count('num_hidden_layers', defaults.numHiddenLayers),
+    numAttentionHeads: json.count('num_attention_heads', defaults.numAttentionHeads),
+    numChannels: json.count('num_channels', defaults.numChannels),
+    imageSize: json.count('image_size', defaults.imageSize),
+    patchSize: json.count('patch_size', defaults.patchSize),
     hiddenAct: readActivation(json, 'hidden_act', 'gelu_pytorch_tanh'),
     layerNormEps: json.number('layer_norm_eps', 1e-6),
     visionUseHead: json.boolean('vision_use_head', true),

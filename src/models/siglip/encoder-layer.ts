@@ -15,23 +15,26 @@ export interface SiglipLayerConfig {
   readonly layerNormEps: number;
 }
 
-/** Pre-norm transformer layer, the same in both towers. Reference: SiglipEncoderLayer. x [B, S, C] → [B, S, C] */
-export function siglipLayer(x: Tensor, config: SiglipLayerConfig, w: Parameters): Tensor {
+/**
+ * Pre-norm transformer layer, the same in both towers. Reference: SiglipEncoderLayer.
+ * x [B, S, C] → [B, S, C]; mask [1, 1, S, S] is added to the scores.
+ */
+export function siglipLayer(x: Tensor, config: SiglipLayerConfig, w: Parameters, mask?: Tensor): Tensor {
   const attended = add(
     x,
-    siglipAttention(siglipNorm(x, config, w, 'layer_norm1'), config, w.scope('self_attn')),
+    siglipAttention(siglipNorm(x, config, w, 'layer_norm1'), config, w.scope('self_attn'), mask),
   );
   return add(attended, siglipMlp(siglipNorm(attended, config, w, 'layer_norm2'), config, w.scope('mlp')));
 }
 
 /** Full self-attention. x [B, S, C] → [B, S, C] */
-function siglipAttention(x: Tensor, config: SiglipLayerConfig, w: Parameters): Tensor {
+function siglipAttention(x: Tensor, config: SiglipLayerConfig, w: Parameters, mask?: Tensor): Tensor {
   const { hiddenSize: C, numAttentionHeads: H } = config;
   const [B = 1, S = 1] = x.shape;
   const project = (name: string, input: Tensor): Tensor =>
     linear(input, w.get(`${name}.weight`, [C, C]), { bias: w.get(`${name}.bias`, [C]) });
   const heads = (name: string): Tensor => reshape(project(name, x), [B, S, H, C / H]);
-  const y = attention(heads('q_proj'), heads('k_proj'), heads('v_proj')); // [B, S, H, D]
+  const y = attention(heads('q_proj'), heads('k_proj'), heads('v_proj'), { mask }); // [B, S, H, D]
   return project('out_proj', reshape(y, [B, S, C]));
 }
 
