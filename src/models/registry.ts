@@ -3,6 +3,7 @@ import { clipModel } from './clip/model.ts';
 import { type ConfigReader, readConfig } from './config-reader.ts';
 import type { DualEncoder } from './dual-encoder.ts';
 import { gemmaModel } from './gemma/model.ts';
+import { gemma2Model } from './gemma2/model.ts';
 import { llamaModel } from './llama/model.ts';
 import { llavaModel } from './llava/model.ts';
 import type { Model } from './model.ts';
@@ -18,6 +19,7 @@ import { smolVlmModel } from './smolvlm/model.ts';
 /** `model_type` of config.json → the family that reads it. */
 const MODELS: ReadonlyMap<string, (json: ConfigReader) => Model> = new Map([
   ['gemma', gemmaModel],
+  ['gemma2', gemma2Model],
   ['idefics3', smolVlmModel],
   ['llama', llamaModel],
   ['llava', llavaModel],

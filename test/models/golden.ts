@@ -51,11 +51,13 @@ export interface DecoderGraphCase {
   readonly spans?: ArrayLike<number> | undefined;
   /** 0, 1, 2, ... unless told. */
   readonly positions?: readonly number[] | undefined;
+  /** Another graph to run in place of the decoder's. */
+  readonly mutate?: ((graph: Graph) => Graph) | undefined;
 }
 
 /** The decoder on all ids in f64: named intermediates, and the graph that names them. */
 export function interpretDecoder(decoderCase: DecoderGraphCase) {
-  const { model, root, precision, weights, ids, features, spans, positions } = decoderCase;
+  const { model, root, precision, weights, ids, features, spans, positions, mutate } = decoderCase;
   const imageRows = features.length / model.text.hiddenSize;
   const shape = {
     seq: ids.length,
@@ -65,7 +67,7 @@ export function interpretDecoder(decoderCase: DecoderGraphCase) {
     picker: 'none',
   } as const;
   const graph: Graph = buildDecoderGraph(model, root, precision, shape);
-  const { named } = interpret(graph, {
+  const { named } = interpret(mutate?.(graph) ?? graph, {
     ...weights,
     ids,
     positions: positions ?? ids.map((_, i) => i),

@@ -16,7 +16,15 @@ const F32: Precision = { weights: 'f32', activations: 'f32', kvCache: 'f32' };
 const stageValues = (graph: Graph, named: ReadonlyMap<string, Float64Array>, stage: string): Float64Array =>
   Float64Array.from(namesOfStage(graph, stage).flatMap((name) => [...(named.get(name) ?? [])]));
 
-const GOLDENS = ['llava15', 'llava_linear', 'paligemma', 'llama3_text', 'qwen2_text', 'gemma_text'];
+const GOLDENS = [
+  'llava15',
+  'llava_linear',
+  'paligemma',
+  'paligemma2',
+  'llama3_text',
+  'qwen2_text',
+  'gemma_text',
+];
 
 describe.each(GOLDENS)('%s in f64', (name) => {
   test('every recorded intermediate', async () => {

@@ -54,8 +54,13 @@ describe('configs of PaliGemma', () => {
   test('parts that are left out are those of the 3B model', () => {
     const { vision, text, imageTokenId } = parsePaliGemmaConfig(readConfig({}, 'config.json'));
     expect(vision).toMatchObject({ hiddenSize: 1152, numHiddenLayers: 27, patchSize: 14, imageSize: 224 });
-    expect(text).toMatchObject({ hiddenSize: 2048, numHiddenLayers: 18, numKeyValueHeads: 1, headDim: 256 });
-    expect(text).toMatchObject({ vocabSize: 257152, tieWordEmbeddings: true });
+    expect(text.config).toMatchObject({
+      hiddenSize: 2048,
+      numHiddenLayers: 18,
+      numKeyValueHeads: 1,
+      headDim: 256,
+    });
+    expect(text.config).toMatchObject({ vocabSize: 257152, tieWordEmbeddings: true });
     expect(imageTokenId).toBe(256000);
   });
 
@@ -68,7 +73,7 @@ describe('configs of PaliGemma', () => {
     [
       'another decoder',
       { text_config: { ...json.text_config, model_type: 'llama' } },
-      'model_type "llama" is no decoder of PaliGemma; expected "gemma"',
+      'model_type "llama" is no decoder of PaliGemma; expected "gemma" or "gemma2"',
     ],
     [
       'another tower',

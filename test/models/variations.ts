@@ -4,6 +4,7 @@ import { createModel } from '../../src/models/registry.ts';
 import { promptIds } from '../../src/verify/inputs.ts';
 import { readGoldenJson } from '../read-golden.ts';
 import { interpretDecoder, openGolden } from './golden.ts';
+import { weighHiddenKeys } from './hidden-keys.ts';
 import { relativeError } from './part.ts';
 
 const F32: Precision = { weights: 'f32', activations: 'f32', kvCache: 'f32' };
@@ -18,6 +19,8 @@ export interface Variation {
   readonly spans?: (spans: readonly Range[], promptLength: number) => readonly Range[];
   readonly features?: (features: Float32Array) => Float32Array;
   readonly firstPosition?: number;
+  /** Of keys that a mask hides, by the bound of scores; nothing unless told. */
+  readonly hiddenKeyWeight?: (cap: number) => number;
 }
 
 export type Range = readonly [first: number, last: number];
@@ -50,7 +53,7 @@ export async function openVariations(name: string) {
   };
 
   const errors = (variation: Variation = {}): Errors => {
-    const { text = {}, firstPosition = 0 } = variation;
+    const { text = {}, firstPosition = 0, hiddenKeyWeight } = variation;
     const changed = config.text_config
       ? { ...config, text_config: { ...(config.text_config as Json), ...text } }
       : { ...config, ...text };
@@ -65,6 +68,7 @@ export async function openVariations(name: string) {
       features: variation.features?.(features) ?? features,
       spans: ranges.flat(),
       positions: ids.map((_, i) => firstPosition + i),
+      mutate: hiddenKeyWeight && ((graph) => weighHiddenKeys(graph, hiddenKeyWeight)),
     });
     const logits = named.get('logits') ?? [];
     const rows = (from: number, to: number) =>

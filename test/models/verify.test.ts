@@ -20,6 +20,7 @@ const GOLDENS = {
   llava15: 17,
   llava_linear: 17,
   paligemma: 29,
+  paligemma2: 29,
   llama3_text: 25,
   qwen2_text: 25,
   gemma_text: 25,

@@ -19,6 +19,16 @@ export interface GroupedQueryAttentionConfig {
   readonly slidingWindows: readonly (number | null)[];
 }
 
+/** What some families add. */
+export interface AttentionOptions {
+  /** Multiplies q·k; 1/sqrt(headDim) unless told. */
+  readonly scale?: number;
+  /** Bound of the scores; none unless told. */
+  readonly softcap?: number | null;
+  /** Norm of each head of queries and keys before they turn. heads [B, S, heads, D] → the same */
+  readonly normHeads?: (heads: Tensor, name: 'q_norm' | 'k_norm') => Tensor;
+}
+
 /**
  * Causal attention over the KV cache with rotary positions, several query heads sharing a key and value head (Ainslie
  * et al. 2023, arXiv 2305.13245). Weights `q_proj`, `k_proj`, `v_proj`, `o_proj`. x [B, S, C] → [B, S, C]
@@ -30,14 +40,16 @@ export function groupedQueryAttention(
   w: Parameters,
   pass: DecoderPass,
   tables: RopeTensors,
+  { scale, softcap, normHeads = (heads) => heads }: AttentionOptions = {},
 ): Tensor {
   const { hiddenSize: C, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = config;
   const { graph } = x;
   const [B = 1, S = 1] = x.shape;
   const heads = (name: string, count: number): Tensor =>
     reshape(biasedLinear(x, w, name, [count * D, C], config.qkvBias), [B, S, count, D]);
-  const q = rope(heads('q_proj', H), tables.cos, tables.sin, pass.positions); // [B, S, H, D]
-  const k = rope(heads('k_proj', K), tables.cos, tables.sin, pass.positions); // [B, S, K, D]
+  const turned = (x: Tensor): Tensor => rope(x, tables.cos, tables.sin, pass.positions);
+  const q = turned(normHeads(heads('q_proj', H), 'q_norm')); // [B, S, H, D]
+  const k = turned(normHeads(heads('k_proj', K), 'k_norm')); // [B, S, K, D]
   const v = heads('v_proj', K); // [B, S, K, D]
 
   const cache = (name: string): Tensor =>
@@ -47,6 +59,8 @@ export function groupedQueryAttention(
 
   const slidingWindow = config.slidingWindows[layer] ?? null;
   const y = attention(q, keys, values, {
+    ...(scale === undefined ? {} : { scale }),
+    softcap,
     causal: true,
     past: pass.past,
     span: pass.span,

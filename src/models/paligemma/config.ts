@@ -1,13 +1,19 @@
 import { ConfigError, UnsupportedError } from '../../core/errors.ts';
 import { type ConfigReader, readConfig } from '../config-reader.ts';
 import { parseGemmaConfig } from '../gemma/config.ts';
+import { type Gemma2Config, parseGemma2Config } from '../gemma2/config.ts';
 import type { LlamaConfig } from '../llama/config.ts';
 import { parseSiglipTower, type SiglipVisionConfig } from '../siglip/config.ts';
 
-/** PaliGemma: a SigLIP tower, one linear layer, and Gemma. */
+/** The decoder: Gemma in PaliGemma, Gemma 2 in PaliGemma 2. */
+export type PaliGemmaTextConfig =
+  | { readonly modelType: 'gemma'; readonly config: LlamaConfig }
+  | { readonly modelType: 'gemma2'; readonly config: Gemma2Config };
+
+/** PaliGemma and PaliGemma 2: a SigLIP tower, one linear layer, and a decoder. */
 export interface PaliGemmaConfig {
   readonly vision: SiglipVisionConfig;
-  readonly text: LlamaConfig;
+  readonly text: PaliGemmaTextConfig;
   readonly imageTokenId: number;
 }
 
@@ -35,29 +41,33 @@ export function parsePaliGemmaConfig(json: ConfigReader): PaliGemmaConfig {
   const part = (field: string, fallback: object): ConfigReader =>
     json.optionalObject(field) ?? readConfig(fallback, `${json.where}: ${field}`);
   const vision = parseSiglipTower(part('vision_config', VISION_CONFIG));
-  const text = parseTextConfig(part('text_config', TEXT_CONFIG));
+  const text = parseTextConfig(part('text_config', TEXT_CONFIG), json.boolean('tie_word_embeddings', true));
+  const { hiddenSize } = text.config;
   const projectionDim = json.count('projection_dim', 2048);
-  if (projectionDim !== text.hiddenSize) {
+  if (projectionDim !== hiddenSize) {
     throw new ConfigError(
-      `${json.where}: "projection_dim" is ${projectionDim}, but features take the places of embeddings of ${text.hiddenSize}; expected text_config's hidden_size.`,
+      `${json.where}: "projection_dim" is ${projectionDim}, but features take the places of embeddings of ${hiddenSize}; expected text_config's hidden_size.`,
     );
   }
   return {
     vision,
-    text: {
-      ...text,
-      tieWordEmbeddings: json.boolean('tie_word_embeddings', true) || text.tieWordEmbeddings,
-    },
+    text,
     imageTokenId: json.has('image_token_id')
       ? json.integer('image_token_id')
       : json.integer('image_token_index', 256000),
   };
 }
 
-function parseTextConfig(json: ConfigReader): LlamaConfig {
+/** `tied`: what the whole model says of its embedding table. */
+function parseTextConfig(json: ConfigReader, tied: boolean): PaliGemmaTextConfig {
   const modelType = json.string('model_type', 'gemma');
-  if (modelType === 'gemma') return parseGemmaConfig(json);
+  const tie = <C extends LlamaConfig>(config: C): C => ({
+    ...config,
+    tieWordEmbeddings: tied || config.tieWordEmbeddings,
+  });
+  if (modelType === 'gemma') return { modelType, config: tie(parseGemmaConfig(json)) };
+  if (modelType === 'gemma2') return { modelType, config: tie(parseGemma2Config(json)) };
   throw new UnsupportedError(
-    `${json.where}: model_type "${modelType}" is no decoder of PaliGemma; expected "gemma".`,
+    `${json.where}: model_type "${modelType}" is no decoder of PaliGemma; expected "gemma" or "gemma2".`,
   );
 }

@@ -3,20 +3,23 @@ import { biasedLinear } from '../blocks/biased-linear.ts';
 import { multiModalProjector, textDecoder, textHead, visionTower } from '../blocks/part-scopes.ts';
 import type { ConfigReader } from '../config-reader.ts';
 import { gemmaTextDecoder } from '../gemma/model.ts';
+import { gemma2TextDecoder } from '../gemma2/model.ts';
 import type { Model } from '../model.ts';
 import { numPatches } from '../siglip/config.ts';
 import { siglipTower } from '../siglip/vision.ts';
-import { parsePaliGemmaConfig } from './config.ts';
+import type { TextDecoder } from '../text-decoder.ts';
+import { type PaliGemmaTextConfig, parsePaliGemmaConfig } from './config.ts';
 
 /**
- * PaliGemma (Beyer et al. 2024, arXiv 2407.07726): each patch of a SigLIP tower is one token of Gemma.
+ * PaliGemma (Beyer et al. 2024, arXiv 2407.07726) and PaliGemma 2 (Steiner et al. 2024, arXiv 2412.03555): each patch of
+ * a SigLIP tower is one token of Gemma or Gemma 2.
  * Reference: PaliGemmaForConditionalGeneration in transformers. Features take the places of embeddings that are scaled
  * already, and are not scaled themselves.
  */
 export function paliGemmaModel(json: ConfigReader): Model {
   const config = parsePaliGemmaConfig(json);
   const { vision } = config;
-  const decoder = gemmaTextDecoder(config.text);
+  const decoder = textDecoderOf(config.text);
   const { hiddenSize: C } = decoder.text;
   const P = numPatches(vision);
   return {
@@ -41,3 +44,6 @@ export function paliGemmaModel(json: ConfigReader): Model {
     logits: (hiddenStates, w) => decoder.logits(hiddenStates, textDecoder(w), textHead(w)),
   };
 }
+
+const textDecoderOf = (text: PaliGemmaTextConfig): TextDecoder =>
+  text.modelType === 'gemma' ? gemmaTextDecoder(text.config) : gemma2TextDecoder(text.config);

@@ -1,4 +1,4 @@
-import { ConfigError } from '../../core/errors.ts';
+import { type LayerWindows, readLayerWindows } from '../blocks/layer-windows.ts';
 import type { ConfigReader } from '../config-reader.ts';
 import { type DecoderDefaults, type LlamaConfig, parseDecoderFields } from '../llama/config.ts';
 
@@ -33,17 +33,8 @@ export function layerWindows(
   json: ConfigReader,
   numHiddenLayers: number,
   defaultMaxWindowLayers: number,
-): readonly (number | null)[] {
+): LayerWindows {
   const window = json.boolean('use_sliding_window', false) ? json.count('sliding_window', 4096) : null;
   const firstWindowed = json.integer('max_window_layers', defaultMaxWindowLayers);
-  const layerTypes = json.has('layer_types') ? json.strings('layer_types') : undefined;
-  if (layerTypes && layerTypes.length !== numHiddenLayers) {
-    throw new ConfigError(
-      `${json.where}: "layer_types" names ${layerTypes.length} layers; expected ${numHiddenLayers}, as num_hidden_layers says.`,
-    );
-  }
-  return Array.from({ length: numHiddenLayers }, (_, layer) => {
-    const slides = layerTypes ? layerTypes[layer] === 'sliding_attention' : layer >= firstWindowed;
-    return slides ? window : null;
-  });
+  return readLayerWindows(json, numHiddenLayers, window, (layer) => layer >= firstWindowed);
 }
