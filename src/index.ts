@@ -13,6 +13,7 @@ export {
 } from './core/errors.ts';
 export type { Device } from './device/gpu-device.ts';
 export { type RequestDeviceOptions, requestDevice } from './device/request-device.ts';
+export type { CaptureTowersRequest } from './embed/capture.ts';
 export type {
   ClassifyOptions,
   ContrastiveModel,
@@ -22,11 +23,14 @@ export type {
 } from './embed/contrastive-model.ts';
 export { type LoadContrastiveOptions, loadContrastiveModel } from './embed/load-contrastive-model.ts';
 export { type Score, similarity } from './embed/scores.ts';
+export type { CaptureRequest } from './generate/capture.ts';
+export type { CapturableTensor, CapturedTensor } from './generate/captured.ts';
 export { type ComposeOptions, composeModel } from './generate/compose-model.ts';
 export type { NewDecoder, NewEncoder, PartSource } from './generate/compose-parts.ts';
 export type { Generation, GenerationResult, GenerationStats } from './generate/generation.ts';
 export type { SamplingOptions } from './generate/generation-config.ts';
 export { type LoadOptions, loadModel } from './generate/load-model.ts';
+export type { PromptMedium, PromptTokens } from './generate/read-prompt.ts';
 export type { GenerateOptions, LoadProgress, VisionLanguageModel } from './generate/vision-language-model.ts';
 export { type LoadPictureOptions, loadPicture, type PictureSource } from './image/load-picture.ts';
 export type { Picture } from './image/picture.ts';

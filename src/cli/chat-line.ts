@@ -1,5 +1,5 @@
 import { InputError } from '../core/errors.ts';
-import { nearestName } from './nearest.ts';
+import { nearestName } from '../core/nearest.ts';
 
 /** What a line typed into a chat asks for. */
 export type ChatLine =

@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 import { AbortError } from '../core/errors.ts';
+import { nearestName } from '../core/nearest.ts';
 import type { Terminal } from './command.ts';
 import { commands } from './commands.ts';
 import { formatCommandHelp, formatProgramHelp } from './help.ts';
 import { EXIT_INTERRUPTED, watchInterrupt } from './interrupt.ts';
-import { nearestName } from './nearest.ts';
 import { packageVersion } from './package-version.ts';
 import { parseCommandLine } from './parse-command-line.ts';
 import { UsageError } from './usage-error.ts';

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
+import { nearestName } from '../core/nearest.ts';
 import type { Command, OptionSpec, OptionSpecs, OptionValues } from './command.ts';
-import { nearestName } from './nearest.ts';
 import { UsageError } from './usage-error.ts';
 
 export interface CommandLine {

@@ -1,6 +1,8 @@
+import type { CapturableTensor, CapturedTensor } from '../generate/captured.ts';
 import type { PictureSource } from '../image/load-picture.ts';
 import type { DualEncoder } from '../models/dual-encoder.ts';
 import type { Precision } from '../models/parameters.ts';
+import type { CaptureTowersRequest } from './capture.ts';
 import type { Score } from './scores.ts';
 
 export interface EmbedImageOptions {
@@ -71,6 +73,17 @@ export interface ContrastiveModel {
     labels: readonly string[],
     options?: ClassifyOptions,
   ): Promise<readonly (readonly LabelScore[])[]>;
+
+  /** What `capture` can read, by the names of the towers' graphs, in the order of the computation. */
+  names(): readonly CapturableTensor[];
+  /**
+   * Runs the towers once, in plans of their own, and reads the tensors of these names: of a picture, of a text, or of
+   * both. Embedding is no slower for it. Throws InputError for an unknown name and for a picture or text that is missing.
+   */
+  capture(
+    names: readonly string[],
+    request: CaptureTowersRequest,
+  ): Promise<ReadonlyMap<string, CapturedTensor>>;
 
   /** Frees all that is on the device; the device too, where `loadContrastiveModel` made it. */
   dispose(): void;

@@ -8,6 +8,7 @@ import { createWeightStore } from '../runtime/weight-store.ts';
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
 import { weightScope } from '../weights/weight-scope.ts';
+import { createTowerCapture } from './capture.ts';
 import { type ContrastiveAssets, readContrastiveAssets } from './contrastive-assets.ts';
 import type { ContrastiveModel } from './contrastive-model.ts';
 import { createEmbedder } from './embedder.ts';
@@ -102,6 +103,7 @@ async function prepareModel({
       embeddingSize: model.embeddingSize,
       maxImageBatch: runners.image.maxBatch,
       ...createEmbedder(assets, runners, await readLogitParameters()),
+      ...createTowerCapture(runtime, assets),
       dispose() {
         release();
         if (!options.device) device.dispose();

@@ -7,6 +7,7 @@ import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
 import { weightScope } from '../weights/weight-scope.ts';
 import { throwIfAborted } from './abort.ts';
 import { type AnswerParts, answer } from './answer.ts';
+import { createCapture, DEFAULT_QUESTION } from './capture.ts';
 import { type CheckpointAssets, readAssets } from './checkpoint-assets.ts';
 import { createDecoder, initialCapacity } from './decoder.ts';
 import { createGeneration, type Generation } from './generation.ts';
@@ -16,6 +17,8 @@ import { createImageEncoder } from './image-encoder.ts';
 import { openModelFiles } from './model-files.ts';
 import { choosePrecision, type DTypeChoice } from './precision.ts';
 import { buildPrompt } from './prompt.ts';
+import { readOutStates } from './read-out.ts';
+import { readPrompt } from './read-prompt.ts';
 import type { ModelRuntime } from './sessions.ts';
 import type { GenerateOptions, LoadProgress, VisionLanguageModel } from './vision-language-model.ts';
 
@@ -29,8 +32,6 @@ export interface LoadOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
-
-const DEFAULT_QUESTION = 'Describe the image.';
 
 /**
  * Loads a checkpoint (a folder in Node, an http(s) address, or files in memory; the built-in model unless told) and
@@ -115,7 +116,10 @@ async function prepareModel(
       tokenizer,
       peakGpuBytes: () => device.memory.peakBytes,
     };
-    const generate = createGenerate(assets, parts);
+    // One after another: there is one KV cache, and one encoder.
+    const inTurn = createTurns();
+    const generate = createGenerate(assets, parts, inTurn);
+    const { names, capture } = createCapture(runtime, assets, imageEncoder);
     return {
       name,
       adapterName: device.caps.adapterName,
@@ -127,6 +131,10 @@ async function prepareModel(
       generate,
       describe: (image, { prompt = DEFAULT_QUESTION, ...rest } = {}) =>
         generate({ ...rest, prompt, images: [image] }),
+      names,
+      capture: (wanted, request) => inTurn(() => capture(wanted, request)),
+      readOut: (states) => inTurn(() => readOutStates(runtime, states)),
+      readPrompt: (request) => readPrompt(assets, request),
       dispose() {
         release();
         if (!options.device) device.dispose();
@@ -139,16 +147,27 @@ async function prepareModel(
   }
 }
 
-/** Answers one call after another: there is one KV cache. */
+type InTurn = <T>(job: () => Promise<T>) => Promise<T>;
+
+/** Runs jobs one after another, whatever becomes of those before. */
+function createTurns(): InTurn {
+  let last: Promise<unknown> = Promise.resolve();
+  return (job) => {
+    const run = last.then(job);
+    last = run.catch(() => undefined);
+    return run;
+  };
+}
+
 function createGenerate(
   assets: CheckpointAssets,
   parts: AnswerParts,
+  inTurn: InTurn,
 ): (options: GenerateOptions) => Generation {
-  let last: Promise<unknown> = Promise.resolve();
   return (options) =>
     createGeneration((emit, signal) => {
       const startedMs = performance.now();
-      const run = last.then(async () => {
+      return inTurn(async () => {
         throwIfAborted(signal);
         const prompt = await buildPrompt(assets, options);
         return answer(
@@ -168,8 +187,6 @@ function createGenerate(
           emit,
         );
       });
-      last = run.catch(() => {});
-      return run;
     }, options.signal);
 }
 

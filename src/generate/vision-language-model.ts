@@ -2,9 +2,12 @@ import type { PictureSource } from '../image/load-picture.ts';
 import type { Model } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
 import type { Message } from '../text/messages.ts';
+import type { CaptureRequest } from './capture.ts';
+import type { CapturableTensor, CapturedTensor } from './captured.ts';
 import type { ProcessorOverrides } from './checkpoint-assets.ts';
 import type { Generation } from './generation.ts';
 import type { SamplingOptions } from './generation-config.ts';
+import type { PromptTokens } from './read-prompt.ts';
 
 /** What one answer is made from. Anything left out is as the checkpoint's generation_config.json says. */
 export interface GenerateOptions extends Partial<SamplingOptions> {
@@ -48,6 +51,21 @@ export interface VisionLanguageModel {
   generate(options: GenerateOptions): Generation;
   /** Asks `prompt` ("Describe the image." unless told) about one picture. */
   describe(image: PictureSource, options?: Omit<GenerateOptions, 'messages' | 'images'>): Generation;
+  /** What `capture` can read, by the names of the model's graphs, in the order of the computation. */
+  names(): readonly CapturableTensor[];
+  /**
+   * Runs the model once, in plans of its own, and reads the tensors of these names. Tiles and pictures come one after
+   * another along the first axis; the decoder sees all tokens in one pass. Answers are no slower for it.
+   * Throws InputError for an unknown name, a prompt beyond the context, and as `generate` does.
+   */
+  capture(names: readonly string[], request: CaptureRequest): Promise<ReadonlyMap<string, CapturedTensor>>;
+  /**
+   * Hidden states of any layer, rows of `model.text.hiddenSize` values before the final norm, as the model would read
+   * them after its last layer: logits, rows of `model.text.vocabSize`. Throws InputError for no whole rows.
+   */
+  readOut(states: Float32Array): Promise<Float32Array>;
+  /** What `capture` would run on, token by token. */
+  readPrompt(request: CaptureRequest): Promise<PromptTokens>;
   /** Frees all that is on the device; the device too, where `loadModel` made it. */
   dispose(): void;
 }

@@ -1,6 +1,6 @@
 import { invariant } from '../core/errors.ts';
 import type { Attrs, Named, Op } from '../ops/op.ts';
-import type { Node, Tensor } from './tensor.ts';
+import type { Tensor } from './tensor.ts';
 
 /** Adds `op` to the graph of its inputs and returns its only output. */
 export function applyOne<A extends Attrs>(op: Op<A>, inputs: Named<Tensor | undefined>, attrs: A): Tensor {
@@ -20,7 +20,3 @@ export function applyAll<A extends Attrs>(
   invariant(first, `${op.name} has no input`);
   return first.graph.apply(op, inputs, attrs);
 }
-
-/** Adds the op of `node` once more, with some of its inputs replaced, and returns its outputs by name. */
-export const applyAgain = (node: Node, inputs: Named<Tensor>): Named<Tensor> =>
-  applyAll(node.op, { ...node.inputs, ...inputs }, node.attrs);

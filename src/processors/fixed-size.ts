@@ -1,6 +1,7 @@
 import { ConfigError, InputError, invariant } from '../core/errors.ts';
 import type { ImageProcessorConfig } from '../image/image-processor.ts';
 import { preprocess } from '../image/preprocess.ts';
+import { visibleArea } from '../image/visible-area.ts';
 import type { VisionLayout } from '../models/model.ts';
 import type { Medium, ProcessedMedium } from './processor.ts';
 
@@ -17,6 +18,7 @@ export function fixedSizePicture(
     kind: 'image',
     key: medium.key,
     layout,
+    areas: [visibleArea(medium.picture, config)],
     *tiles() {
       const { pixelValues, height, width } = preprocess(medium.picture, config);
       const [, towerHeight, towerWidth] = layout.tile.shape;

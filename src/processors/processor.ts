@@ -1,4 +1,5 @@
 import type { Picture } from '../image/picture.ts';
+import type { PictureArea } from '../image/visible-area.ts';
 import type { ConfigReader } from '../models/config-reader.ts';
 import type { Model, VisionLayout } from '../models/model.ts';
 import type { Message } from '../text/messages.ts';
@@ -38,6 +39,8 @@ export interface ProcessedMedium {
   readonly kind: Medium['kind'];
   readonly key: string | null;
   readonly layout: VisionLayout;
+  /** The part of the picture that each tile shows; absent where each shows all of it. */
+  readonly areas?: readonly PictureArea[];
   /** When each tile of a video was taken, in seconds from its beginning. */
   readonly tileSeconds?: readonly number[];
   /** Seconds from one tile of a video to the next, by the rate at which frames were taken. */

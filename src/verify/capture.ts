@@ -1,31 +1,7 @@
-import { compile } from '../compile/compile.ts';
+import { captureGraph, joined } from '../generate/capture-graph.ts';
 import type { ModelRuntime } from '../generate/sessions.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { HostArray } from '../runtime/host-array.ts';
 import type { InputValue } from '../runtime/inputs.ts';
-import { createSession } from '../runtime/session.ts';
-import { createStateStore } from '../runtime/state-store.ts';
-
-/** Runs `graph` once for each of `runs` and reads the tensors of `names`: intermediates, or outputs of the graph. */
-export async function captureGraph(
-  { device, weights }: Pick<ModelRuntime, 'device' | 'weights'>,
-  graph: Graph,
-  names: readonly string[],
-  runs: readonly Readonly<Record<string, InputValue>>[],
-): Promise<readonly Readonly<Record<string, HostArray>>[]> {
-  const states = createStateStore(device);
-  const keep = names.filter((name) => !graph.outputs.has(name));
-  const plan = compile(graph, device.caps, { keep });
-  const session = await createSession(device, plan, { weights, states, label: 'verify' });
-  try {
-    const captured: Readonly<Record<string, HostArray>>[] = [];
-    for (const inputs of runs) captured.push(await session.runAndRead(inputs, names));
-    return captured;
-  } finally {
-    session.dispose();
-    states.dispose();
-  }
-}
 
 /** Runs `graph` once and reads each stage: `logits`, or `hidden_states.0`, `.1`, ... stacked. */
 export async function captureStages(
@@ -38,17 +14,6 @@ export async function captureStages(
   const names = namesOf.flatMap(([, own]) => own);
   const [captured = {}] = await captureGraph(runtime, graph, names, [inputs]);
   return new Map(namesOf.map(([stage, own]) => [stage, joined(own.map((name) => captured[name] ?? []))]));
-}
-
-/** Arrays one after another. */
-export function joined(parts: readonly ArrayLike<number>[]): Float32Array<ArrayBuffer> {
-  const values = new Float32Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    values.set(part, at);
-    at += part.length;
-  }
-  return values;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { invariant } from '../core/errors.ts';
 import { elementCount } from '../core/shape.ts';
+import { joined } from '../generate/capture-graph.ts';
 import type { CheckpointAssets } from '../generate/checkpoint-assets.ts';
 import { buildPrompt, type Prompt, type PromptOptions } from '../generate/prompt.ts';
 import { loadPicture } from '../image/load-picture.ts';
@@ -7,7 +8,6 @@ import { pictureClip } from '../processors/picture-clip.ts';
 import type { ProcessedMedium } from '../processors/processor.ts';
 import type { ContentPart, Message } from '../text/messages.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
-import { joined } from './capture.ts';
 import { compareIds, compareValues } from './compare.ts';
 import type { Reference, ReferenceRun } from './reference.ts';
 import type { StageResult } from './stage-result.ts';

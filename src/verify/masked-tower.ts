@@ -1,7 +1,8 @@
 import { elementCount } from '../core/shape.ts';
+import { joined } from '../generate/capture-graph.ts';
 import { buildTileGraph } from '../generate/graphs.ts';
 import type { ModelRuntime } from '../generate/sessions.ts';
-import { captureStages, joined } from './capture.ts';
+import { captureStages } from './capture.ts';
 import { compareValues } from './compare.ts';
 import type { ReferenceTensors } from './reference-tensors.ts';
 import type { StageResult } from './stage-result.ts';

@@ -1,4 +1,5 @@
 import { dim } from '../core/shape.ts';
+import { captureGraph, joined } from '../generate/capture-graph.ts';
 import { decoderInputs } from '../generate/decoder-inputs.ts';
 import { buildDecoderGraph, buildPackGraph, buildTileGraph } from '../generate/graphs.ts';
 import type { Prompt } from '../generate/prompt.ts';
@@ -8,7 +9,7 @@ import type { Model } from '../models/model.ts';
 import type { ProcessedMedium } from '../processors/processor.ts';
 import type { HostArray } from '../runtime/host-array.ts';
 import { nameAttentionProbabilities } from './attention.ts';
-import { captureGraph, captureStages, inOrderOfGraph, joined, namesOfStage } from './capture.ts';
+import { captureStages, inOrderOfGraph, namesOfStage } from './capture.ts';
 import { compareValues } from './compare.ts';
 import { referenceTiles } from './inputs.ts';
 import type { Reference, ReferenceRun } from './reference.ts';

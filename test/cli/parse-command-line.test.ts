@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { type Command, defineCommand } from '../../src/cli/command.ts';
-import { nearestName } from '../../src/cli/nearest.ts';
 import { parseCommandLine } from '../../src/cli/parse-command-line.ts';
+import { nearestName } from '../../src/core/nearest.ts';
 
 const command: Command = defineCommand({
   name: 'paint',

@@ -29,7 +29,9 @@ export function siglipModel(json: ConfigReader): DualEncoder {
       const last = siglipVision(pixelValues, vision, tower).at(-1); // [B, P, C]
       invariant(last, 'the vision tower has no hidden state');
       const normed = siglipLastHiddenState(last, vision, tower);
-      const pooled = siglipPoolingHead(normed, vision, tower.scope('head')).named('vision.pooler_output');
+      const pooled = pixelValues.graph
+        .scope('vision.head', () => siglipPoolingHead(normed, vision, tower.scope('head')))
+        .named('vision.pooler_output');
       return l2Normalize(pooled).named('image_embeds'); // [B, E]
     },
     encodeText(ids, pooledRows, w, dtype) {
