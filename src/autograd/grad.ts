@@ -1,11 +1,12 @@
 import { isFloat } from '../core/dtype.ts';
 import { InputError, invariant, UnsupportedError } from '../core/errors.ts';
-import { elementCount, formatShape, sameShape } from '../core/shape.ts';
-import { add } from '../graph/math.ts';
-import { cast, reshape } from '../graph/movement.ts';
+import { elementCount, formatShape } from '../core/shape.ts';
+import { reshape } from '../graph/movement.ts';
+import { RECOMPUTED_SCOPE } from '../graph/recomputed.ts';
 import type { Node, Tensor } from '../graph/tensor.ts';
 import type { Named } from '../ops/op.ts';
 import { zeros } from './broadcast.ts';
+import { createGradientSums, type GradientSums } from './gradient-sum.ts';
 import { gradientOf } from './registry.ts';
 
 export interface GradOptions {
@@ -32,24 +33,15 @@ export function grad(loss: Tensor, wrt: readonly Tensor[], { recompute }: GradOp
   const { graph } = loss;
   const forward = [...graph.nodes];
   const varying = dependents(forward, wrt);
-  const gradients = new Map<number, Tensor>();
-  const accumulate = (tensor: Tensor, gradient: Tensor): void => {
-    invariant(
-      sameShape(tensor.shape, gradient.shape),
-      `gradient ${formatShape(gradient.shape)} of ${tensor.name} ${formatShape(tensor.shape)}`,
-    );
-    const known = gradients.get(tensor.id);
-    const f32 = cast(gradient, 'f32');
-    gradients.set(tensor.id, known ? add(known, f32) : f32);
-  };
+  const gradients = createGradientSums();
 
   const one = graph.constant('ones.1', Float32Array.of(1), [1]);
-  accumulate(loss, reshape(one, loss.shape));
+  gradients.add(loss, reshape(one, loss.shape));
   graph.scope('grad', () => {
     const valuesOf = createValues(forward, recompute);
-    for (const node of [...forward].reverse()) backward(node, valuesOf, { varying, gradients, accumulate });
+    for (const node of [...forward].reverse()) backward(node, valuesOf, varying, gradients);
   });
-  return wrt.map((tensor) => gradients.get(tensor.id) ?? zeros(tensor, tensor.shape));
+  return wrt.map((tensor) => gradients.of(tensor) ?? zeros(tensor, tensor.shape));
 }
 
 /** Ids of the tensors that depend on any of `wrt`, these included. */
@@ -62,23 +54,16 @@ function dependents(nodes: readonly Node[], wrt: readonly Tensor[]): ReadonlySet
   return varying;
 }
 
-interface Backward {
-  readonly varying: ReadonlySet<number>;
-  readonly gradients: ReadonlyMap<number, Tensor>;
-  accumulate(tensor: Tensor, gradient: Tensor): void;
-}
-
 /** A node's inputs and outputs as its gradient is to read them. */
 type Values = Pick<Node, 'inputs' | 'outputs'>;
 
 function backward(
   node: Node,
   valuesOf: (node: Node) => Values,
-  { varying, gradients, accumulate }: Backward,
+  varying: ReadonlySet<number>,
+  gradients: GradientSums,
 ): void {
-  const outputGradients = Object.fromEntries(
-    Object.entries(node.outputs).map(([name, { id }]) => [name, gradients.get(id)]),
-  );
+  const outputGradients = mapTensors(node.outputs, (output) => gradients.of(output));
   if (Object.values(outputGradients).every((gradient) => gradient === undefined)) return;
   const needs = (input: string): boolean => varying.has(node.inputs[input]?.id ?? -1);
   if (!Object.keys(node.inputs).some(needs)) return;
@@ -92,16 +77,17 @@ function backward(
   for (const [input, tensor] of Object.entries(node.inputs)) {
     if (!needs(input)) continue;
     const gradient = inputGradients[input];
-    if (gradient) accumulate(tensor, gradient);
+    if (gradient) gradients.add(tensor, gradient);
   }
 }
 
 /** The values of the forward pass, or of segments that are computed again the first time one of their nodes is asked for. */
 function createValues(forward: readonly Node[], recompute: RegExp | undefined): (node: Node) => Values {
-  if (!recompute) return (node) => node;
+  const segmentOf = ({ scope }: Node): string | undefined =>
+    (RECOMPUTED_SCOPE.exec(scope) ?? recompute?.exec(scope))?.[0];
   const segments = new Map<string, Node[]>();
   for (const node of forward) {
-    const [segment] = recompute.exec(node.scope) ?? [];
+    const segment = segmentOf(node);
     if (segment !== undefined) segments.set(segment, [...(segments.get(segment) ?? []), node]);
   }
   const again = new Map<Node, Values>();
@@ -120,12 +106,12 @@ function createValues(forward: readonly Node[], recompute: RegExp | undefined): 
     }
   };
   return (node) => {
-    const [segment] = recompute.exec(node.scope) ?? [];
+    const segment = segmentOf(node);
     if (segment === undefined) return node;
     if (!again.has(node)) computeAgain(segments.get(segment) ?? []);
     return again.get(node) ?? node;
   };
 }
 
-const mapTensors = (tensors: Named<Tensor>, map: (tensor: Tensor) => Tensor): Named<Tensor> =>
+const mapTensors = <T>(tensors: Named<Tensor>, map: (tensor: Tensor) => T): Named<T> =>
   Object.fromEntries(Object.entries(tensors).map(([name, tensor]) => [name, map(tensor)]));

@@ -10,6 +10,13 @@ export interface ForwardNode<A extends Attrs = Attrs> {
   needs(input: string): boolean;
 }
 
+/** The gradient of a run of elements along one axis of an input; that of all others is zero. */
+export interface GradientSlice {
+  readonly values: Tensor;
+  readonly axis: number;
+  readonly begin: number;
+}
+
 /**
  * Vector-Jacobian product of one op: from the gradients of its outputs, of which at least one is there, those of the
  * inputs it is asked for, by name. All are f32 and shaped as what they belong to.
@@ -17,7 +24,7 @@ export interface ForwardNode<A extends Attrs = Attrs> {
 export type Gradient<A extends Attrs = Attrs> = (
   node: ForwardNode<A>,
   outputGradients: Named<Tensor | undefined>,
-) => Named<Tensor | undefined>;
+) => Named<Tensor | GradientSlice | undefined>;
 
 export interface GradientRule {
   readonly op: Op;

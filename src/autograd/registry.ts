@@ -19,7 +19,7 @@ import {
 } from './rules/movement.ts';
 import { layerNormGradient, rmsNormGradient, softmaxGradient } from './rules/norms.ts';
 import { linearGradient, matmulGradient } from './rules/products.ts';
-import { reduceGradient } from './rules/reductions.ts';
+import { logSumExpGradient, reduceGradient } from './rules/reductions.ts';
 
 const RULES: readonly GradientRule[] = [
   adaptiveAvgPool2dGradient,
@@ -34,6 +34,7 @@ const RULES: readonly GradientRule[] = [
   interpolateGradient,
   layerNormGradient,
   linearGradient,
+  logSumExpGradient,
   matmulGradient,
   patchifyGradient,
   permuteGradient,

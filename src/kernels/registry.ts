@@ -23,6 +23,7 @@ import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
 import { linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
 import { linearTiled } from './linear-tiled.ts';
+import { logSumExpColumn, logSumExpRow } from './log-sum-exp-row.ts';
 import { markSeenScatter } from './mark-seen-scatter.ts';
 import { matmulBroadcast } from './matmul-broadcast.ts';
 import { matmulColumns } from './matmul-columns.ts';
@@ -68,6 +69,8 @@ export const KERNELS: readonly Kernel[] = [
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
   linearTiled,
+  logSumExpColumn,
+  logSumExpRow,
   markSeenScatter,
   matmulBroadcast,
   matmulColumns,

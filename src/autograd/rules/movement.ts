@@ -24,12 +24,10 @@ export const permuteGradient = defineGradient(ops.permute, ({ attrs: { order } }
   };
 });
 
-/** Zeros around what was cut out. */
-export const sliceGradient = defineGradient(ops.slice, ({ inputs: { x }, attrs }, { y: dy }) => {
-  invariant(x && dy, 'slice has x and y');
-  const { axis, begin, end } = attrs;
-  const pad = (size: number) => (size === 0 ? [] : [zeros(x, x.shape.with(axis, size))]);
-  return { x: concat([...pad(begin), dy, ...pad(dim(x.shape, axis) - end)], axis) };
+/** Zeros around what was cut out; the other slices of x may fill them. */
+export const sliceGradient = defineGradient(ops.slice, ({ attrs: { axis, begin } }, { y: dy }) => {
+  invariant(dy, 'slice has y');
+  return { x: { values: dy, axis, begin } };
 });
 
 /** Each part its own share. */

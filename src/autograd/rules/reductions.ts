@@ -1,8 +1,9 @@
 import { invariant } from '../../core/errors.ts';
 import { elementCount } from '../../core/shape.ts';
-import { div, equal, mul, scale } from '../../graph/math.ts';
+import { div, equal, exp, mul, scale, sub } from '../../graph/math.ts';
 import { reshape } from '../../graph/movement.ts';
 import { reduceSum } from '../../graph/reduce.ts';
+import { logSumExp } from '../../ops/log-sum-exp.ts';
 import { reduce, reducedView } from '../../ops/reduce.ts';
 import { broadcastLike } from '../broadcast.ts';
 import { defineGradient } from '../gradient.ts';
@@ -21,5 +22,15 @@ export const reduceGradient = defineGradient(
     const count = reduceSum(attains, axes, { keepDims: true });
     invariant(elementCount(count.shape) === elementCount(kept), 'a count per maximum');
     return { x: mul(attains, div(reshape(dy, kept), count)) };
+  },
+);
+
+/** dx = dy exp(x - y): the softmax, made of what is there. */
+export const logSumExpGradient = defineGradient(
+  logSumExp,
+  ({ inputs: { x }, outputs: { y }, attrs }, { y: dy }) => {
+    invariant(x && y && dy, 'logSumExp has x and y');
+    const kept = x.shape.with(attrs.axis, 1);
+    return { x: mul(exp(sub(x, reshape(y, kept))), reshape(dy, kept)) };
   },
 );

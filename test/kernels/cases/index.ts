@@ -14,6 +14,7 @@ import {
   scatterAddCases,
 } from './gradients.ts';
 import { linearCases } from './linear.ts';
+import { logSumExpCases } from './log-sum-exp.ts';
 import { matmulCases } from './matmul.ts';
 import { castCases, concatCases, permuteCases, sliceCases } from './movement.ts';
 import { addLayerNormCases, addRmsNormCases, layerNormCases, rmsNormCases } from './norm.ts';
@@ -47,6 +48,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   interpolate: interpolateCases,
   layerNorm: layerNormCases,
   linear: linearCases,
+  logSumExp: logSumExpCases,
   matmul: matmulCases,
   markSeen: markSeenCases,
   patchify: patchifyCases,
