@@ -39,5 +39,8 @@ export type { Projector, ProjectorChoice, ProjectorSizes } from './models/compos
 export { projectors } from './models/compose/projectors.ts';
 export type { EncoderOptions, VisionEncoder } from './models/compose/vision-encoder.ts';
 export type { ContentPart, Message } from './text/messages.ts';
+export { type OpenVideoOptions, openVideo, type VideoSource } from './video/open-video.ts';
+export { atMostFrames, framesPerSecond, uniformFrames } from './video/sampling.ts';
+export type { Frame, FrameSampling, Video, VideoMetadata } from './video/video.ts';
 export { type CheckpointFiles, memoryFiles, urlFiles } from './weights/checkpoint-files.ts';
 export type { UrlOptions } from './weights/url-source.ts';

@@ -5,7 +5,7 @@ import { createPicture, type Picture } from './picture.ts';
 import { checkPixelCount, corruptPicture, type DecodeOptions } from './picture-file.ts';
 import { clipGrey16ToRgb, cmykToRgb } from './pillow-convert.ts';
 
-type OpenSharp = (bytes: Uint8Array, options: SharpOptions) => Sharp;
+type OpenSharp = (file: Uint8Array | string, options: SharpOptions) => Sharp;
 
 /** Decodes with sharp (libvips). Throws UnsupportedError when sharp is not installed; see decodePicture. */
 export async function decodeInNode(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {
@@ -28,7 +28,8 @@ export async function decodeInNode(bytes: Uint8Array, options: DecodeOptions): P
   }
 }
 
-async function loadSharp(): Promise<OpenSharp> {
+/** Throws UnsupportedError when sharp is not installed. */
+export async function loadSharp(): Promise<OpenSharp> {
   try {
     return ((await importHidden('sharp')) as { readonly default: OpenSharp }).default;
   } catch (cause) {

@@ -13,6 +13,9 @@ export type FetchLimits = {
   readonly signal?: AbortSignal;
 };
 
+/** What is fetched: for messages, and for what the server is asked. */
+export type MediumKind = 'picture' | 'video';
+
 const DEFAULT_MAX_BYTES = 64 * 2 ** 20;
 const DEFAULT_TIMEOUT_MS = 30_000;
 
@@ -20,7 +23,11 @@ const DEFAULT_TIMEOUT_MS = 30_000;
  * Downloads an http(s) URL. Throws InputError for another scheme, a private address (Node), a status other
  * than 200, more than `maxBytes` or `timeoutMs`, and when the network fails; AbortError when `signal` fires.
  */
-export async function fetchBytes(url: URL, limits: FetchLimits = {}): Promise<Uint8Array> {
+export async function fetchBytes(
+  url: URL,
+  limits: FetchLimits = {},
+  kind: MediumKind = 'picture',
+): Promise<Uint8Array> {
   const timeout = AbortSignal.timeout(limits.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const signal = limits.signal ? AbortSignal.any([limits.signal, timeout]) : timeout;
   try {
@@ -29,17 +36,18 @@ export async function fetchBytes(url: URL, limits: FetchLimits = {}): Promise<Ui
           url,
           signal,
           limits.allowPrivateAddresses ? () => true : isPublicAddress,
+          kind === 'video' ? 'video/*, image/*' : 'image/*',
         )
       : openInBrowser(url, signal);
     return await readAll(await body, limits.maxBytes ?? DEFAULT_MAX_BYTES);
   } catch (cause) {
-    if (limits.signal?.aborted) throw new AbortError('loadPicture: aborted by the caller', { cause });
+    if (limits.signal?.aborted) throw new AbortError(`${kind}: aborted by the caller`, { cause });
     const reason = timeout.aborted
       ? `no answer within ${limits.timeoutMs ?? DEFAULT_TIMEOUT_MS} ms`
       : cause instanceof Error
         ? cause.message
         : String(cause);
-    throw new InputError(`picture "${url.href}": it cannot be fetched (${reason}).`, { cause });
+    throw new InputError(`${kind} "${url.href}": it cannot be fetched (${reason}).`, { cause });
   }
 }
 

@@ -16,6 +16,7 @@ export async function openInNode(
   url: URL,
   signal: AbortSignal,
   isAllowed: (address: string) => boolean,
+  accept = 'image/*',
 ): Promise<AsyncIterable<Uint8Array>> {
   const lookup = await guardedLookup(isAllowed);
   let hop = url;
@@ -24,7 +25,7 @@ export async function openInNode(
     const address = literalAddress(hop);
     // A written-out address is connected to without a lookup.
     if (address !== null) checkAddresses(hop.hostname, [address], isAllowed);
-    const response = await get(hop, signal, lookup);
+    const response = await get(hop, signal, accept, lookup);
     const status = response.statusCode ?? 0;
     if (status === 200) return response;
     response.destroy();
@@ -37,12 +38,17 @@ export async function openInNode(
   throw new Error(`it redirects more than ${MAX_REDIRECTS} times`);
 }
 
-async function get(url: URL, signal: AbortSignal, lookup: LookupFunction): Promise<IncomingMessage> {
+async function get(
+  url: URL,
+  signal: AbortSignal,
+  accept: string,
+  lookup: LookupFunction,
+): Promise<IncomingMessage> {
   const client = (await importHidden(
     url.protocol === 'https:' ? 'node:https' : 'node:http',
   )) as typeof import('node:http');
   return new Promise((resolve, reject) => {
-    const headers = { accept: 'image/*', 'user-agent': 'tessera-vlm' };
+    const headers = { accept, 'user-agent': 'tessera-vlm' };
     // No agent: a pooled socket may have been opened without the guard.
     const options = { headers, signal, agent: false, lookup };
     client.get(url, options, resolve).on('error', reject);

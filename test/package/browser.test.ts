@@ -15,13 +15,15 @@ test('a bundle for the browser holds nothing of Node, webgpu or sharp', async ()
   expect(warnings).toEqual([]);
   const inputs = Object.keys(metafile.inputs);
   expect(inputs).toContain('src/generate/load-model.ts');
-  expect(inputs.filter((path) => /node_modules\/(webgpu|sharp|modern-tar)\//.test(path))).toEqual([]);
+  expect(inputs.filter((path) => /node_modules\/(webgpu|sharp|modern-tar|@napi-rs)\//.test(path))).toEqual(
+    [],
+  );
   const external = Object.values(metafile.outputs).flatMap(({ imports }) =>
     imports.filter((imported) => imported.external).map(({ path }) => path),
   );
   expect(external).toEqual([]);
   for (const { path, text } of outputFiles) {
-    expect(text, path).not.toMatch(/(from|import)\s*\(?\s*["'](node:|webgpu|sharp)/);
+    expect(text, path).not.toMatch(/(from|import)\s*\(?\s*["'](node:|webgpu|sharp|@napi-rs)/);
   }
 });
 
@@ -36,16 +38,20 @@ test('importing the package touches no driver and starts nothing', async () => {
     'ShapeError',
     'UnsupportedError',
     'WeightError',
+    'atMostFrames',
     'composeModel',
     'composeVlm',
+    'framesPerSecond',
     'loadContrastiveModel',
     'loadModel',
     'loadPicture',
     'memoryFiles',
+    'openVideo',
     'projectors',
     'requestDevice',
     'similarity',
     'tokensPerImage',
+    'uniformFrames',
     'urlFiles',
   ]);
 });

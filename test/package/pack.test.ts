@@ -2,7 +2,7 @@
 import { execFile } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
@@ -26,7 +26,9 @@ beforeAll(async () => {
   await run('npm', ['install', tarball, '--prefer-offline', '--no-audit', '--no-fund'], { cwd: project });
   // The optional peers, which are large: this checkout's own will do.
   for (const peer of Object.keys(packageJson.peerDependencies)) {
-    await symlink(resolve('node_modules', peer), join(project, 'node_modules', peer));
+    const place = join(project, 'node_modules', peer);
+    await mkdir(dirname(place), { recursive: true });
+    await symlink(resolve('node_modules', peer), place);
   }
 }, 300_000);
 afterAll(() => rm(project, { recursive: true }));

@@ -5,9 +5,11 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type JSHandle, type Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { openVideo } from '../../src/video/open-video.ts';
 import { expectedAnswer } from '../expected-answer.ts';
 import { readFixture } from '../image/read-fixture.ts';
 import { readGoldenJson } from '../read-golden.ts';
+import { fieldColours } from '../video/clip-frame.ts';
 import type { RangeServer } from '../weights/range-server.ts';
 import { servePage } from './page-server.ts';
 
@@ -132,6 +134,37 @@ describe.skipIf(!isInstalled)(title, () => {
         'requestDevice: navigator.gpu is missing; expected a browser with WebGPU and a secure context ' +
         '(https or localhost).',
     });
+  });
+
+  /** Debian's Chromium has no HEVC. */
+  const clips = ['h264.mp4', 'h264.mov', 'h264.mkv', 'fragmented.mp4', 'bt709.mp4', 'full-range.mp4'];
+  const others = ['av1.mp4', 'vp8.webm', 'vp9.webm', 'vp9-10bit.webm', 'animated.gif', 'animated.webp'];
+
+  test.each([...clips, ...others])('%s gives the frames and the colours it gives in Node', async (name) => {
+    const wanted = [0, 7, 8, 8, 10, 18];
+    const clip = await engine.evaluate(({ readClip }, { url, wanted }) => readClip(url, wanted), {
+      url: `${server.url}/test/video/clips/${name}`,
+      wanted,
+    });
+    const video = await openVideo(`test/video/clips/${name}`);
+    const shown: unknown[] = [];
+    for await (const { index, picture, timeSeconds } of video.frames(() => wanted)) {
+      shown.push({ index, timeSeconds, colours: fieldColours(picture) });
+    }
+    await video.close();
+    expect(clip).toEqual({ width: 64, height: 48, frameCount: 20, fps: 10, shown });
+  });
+
+  test.each([
+    ['hevc.mp4', /its codec hev1\S* cannot be decoded here; expected/],
+    ['audio.m4a', /it holds no pictures \(only audio\)/],
+    ['none.mp4', /it cannot be fetched \(the server answered 404/],
+  ])('%s is refused in a page', async (name, reason) => {
+    const clip = await engine.evaluate(
+      ({ readClip }, url) => readClip(url, [0]),
+      `${server.url}/test/video/clips/${name}`,
+    );
+    expect('failure' in clip ? clip.failure : 'none').toMatch(reason);
   });
 
   // A canvas holds 8 bits, so that 16-bit grey comes scaled, where Pillow clips it.

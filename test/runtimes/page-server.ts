@@ -3,7 +3,7 @@ import { build } from 'esbuild';
 import { type RangeServer, serveFiles, startServer } from '../weights/range-server.ts';
 
 const PAGE = '<!doctype html><meta charset="utf-8"><link rel="icon" href="data:,"><title>Tessera</title>';
-const FOLDERS = ['models/demo', 'examples', 'test/goldens/llava15'];
+const FOLDERS = ['models/demo', 'examples', 'test/goldens/llava15', 'test/video/clips'];
 
 /** A bare page at `/`, `page.ts` bundled with the engine at `/page.js`, and the folders above by their paths. */
 export async function servePage(): Promise<RangeServer> {

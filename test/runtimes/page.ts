@@ -6,6 +6,8 @@ import {
   loadPicture,
   type VisionLanguageModel,
 } from '../../src/index.ts';
+import { openVideo } from '../../src/video/open-video.ts';
+import { fieldColours, spelledIndex } from '../video/clip-frame.ts';
 
 export { loadModel };
 
@@ -36,4 +38,21 @@ export async function decode(file: string) {
     Uint8Array.from(atob(file), (char) => char.charCodeAt(0)),
   );
   return { width, height, rgb: btoa(String.fromCharCode(...data)) };
+}
+
+/** What the frames at `indices` of a clip at an address show, or how it fails. */
+export async function readClip(url: string, indices: readonly number[]) {
+  try {
+    const video = await openVideo(url);
+    const { width, height, frameCount, fps } = video;
+    const shown: { readonly index: number; readonly timeSeconds: number; readonly colours: number[][] }[] =
+      [];
+    for await (const { picture, timeSeconds } of video.frames(() => indices)) {
+      shown.push({ index: spelledIndex(picture), timeSeconds, colours: fieldColours(picture) });
+    }
+    await video.close();
+    return { width, height, frameCount, fps, shown };
+  } catch (error) {
+    return { failure: String(error) };
+  }
 }
