@@ -1,3 +1,4 @@
+import type { WeightDType } from '../src/core/dtype.ts';
 import type { Device } from '../src/device/gpu-device.ts';
 import type { InputValue } from '../src/runtime/inputs.ts';
 import type { Session } from '../src/runtime/session.ts';
@@ -9,7 +10,7 @@ export interface BenchCase {
   /** Sizes as the field writes them: `197x768x3072`. */
   readonly shape: string;
   /** Storage of weights; activations are f32. */
-  readonly dtype: 'f32' | 'f16';
+  readonly dtype: WeightDType;
   open(device: Device): Promise<OpenCase>;
 }
 

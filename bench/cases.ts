@@ -1,4 +1,4 @@
-import type { FloatDType } from '../src/core/dtype.ts';
+import type { FloatDType, WeightDType } from '../src/core/dtype.ts';
 import { attention } from '../src/graph/attention.ts';
 import { linear } from '../src/graph/linear.ts';
 import { matmul } from '../src/graph/matmul.ts';
@@ -8,19 +8,20 @@ import type { BenchCase } from './bench-case.ts';
 import { kernelCase } from './kernel-case.ts';
 
 const BOTH: readonly FloatDType[] = ['f32', 'f16'];
+const WEIGHTS: readonly WeightDType[] = [...BOTH, 'q8', 'q4'];
 const EPS = 1e-5;
 
 /** Every op at shapes that models have; f16 only where weights are read. */
 export const kernelCases: readonly BenchCase[] = [
   // ViT-B projections and MLP, then a projection of the built-in model: [rows, inputs, outputs].
-  ...BOTH.flatMap((dtype) => [
+  ...WEIGHTS.flatMap((dtype) => [
     linearCase('linear', [197, 768, 768], dtype),
     linearCase('linear', [197, 768, 3072], dtype),
     linearCase('linear', [64, 192, 768], dtype),
-    matmulCase(512, 512, 512, dtype),
     linearCase('matvec', [1, 2048, 2048], dtype),
     linearCase('matvec', [1, 2048, 8192], dtype),
   ]),
+  ...BOTH.map((dtype) => matmulCase(512, 512, 512, dtype)),
   rowCase('softmax', 1024, 1024),
   rowCase('layerNorm', 197, 768),
   rowCase('rmsNorm', 197, 768),
@@ -33,7 +34,7 @@ export const kernelCases: readonly BenchCase[] = [
 export function linearCase(
   op: string,
   [rows, inputs, outputs]: readonly [number, number, number],
-  dtype: FloatDType,
+  dtype: WeightDType,
 ): BenchCase {
   return kernelCase({
     op,

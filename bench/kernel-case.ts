@@ -1,7 +1,7 @@
 import { compile } from '../src/compile/compile.ts';
 import type { Plan } from '../src/compile/plan.ts';
 import { rooflineMs } from '../src/compile/roofline.ts';
-import type { FloatDType } from '../src/core/dtype.ts';
+import { isPacked, type WeightDType } from '../src/core/dtype.ts';
 import { elementCount, type Shape } from '../src/core/shape.ts';
 import { Graph } from '../src/graph/graph.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
@@ -14,12 +14,12 @@ import { encodeSafetensors } from '../src/weights/write-safetensors.ts';
 import type { BenchCase } from './bench-case.ts';
 
 /** An operand with values from `operandValues`; it lies on the GPU, so that a run uploads nothing. */
-export type Operand = (name: string, shape: Shape, dtype?: FloatDType) => Tensor;
+export type Operand = (name: string, shape: Shape, dtype?: WeightDType) => Tensor;
 
 export interface KernelCaseOptions {
   readonly op: string;
   readonly shape: string;
-  readonly dtype: FloatDType;
+  readonly dtype: WeightDType;
   /** Adds the op once; `graph` is for what is no operand. */
   readonly build: (operand: Operand, graph: Graph) => Tensor;
 }
@@ -36,7 +36,9 @@ export function kernelCase({ op, shape, dtype, build }: KernelCaseOptions): Benc
     for (let copy = 0; copy < copies; copy++) {
       const operand: Operand = (name, operandShape, operandDType = 'f32') => {
         operands.set(name, operandShape);
-        return graph.weight(name, operandShape, operandDType);
+        return isPacked(operandDType)
+          ? graph.weight(name, operandShape, 'f32', operandDType)
+          : graph.weight(name, operandShape, operandDType);
       };
       graph.output(`y${copy}`, build(operand, graph));
     }

@@ -23,8 +23,8 @@ export const inspectCommand = defineCommand({
   options: {
     dtype: {
       kind: 'choice',
-      choices: ['f32', 'f16'],
-      help: 'storage of weights and KV cache that memory is estimated for; default f32',
+      choices: ['f32', 'f16', 'q8', 'q4'],
+      help: 'storage of weight matrices that memory is estimated for; default f32',
     },
     context: {
       kind: 'integer',

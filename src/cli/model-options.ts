@@ -21,8 +21,8 @@ export const modelOptions = {
   },
   dtype: {
     kind: 'choice',
-    choices: ['auto', 'f32', 'f16'],
-    help: 'storage of weight matrices; auto (the default) decides by adapter and checkpoint',
+    choices: ['auto', 'f32', 'f16', 'q8', 'q4'],
+    help: 'storage of weight matrices; q8 and q4 round them to 8 or 4 bits while loading; auto (the default) takes f32 or f16 by adapter and checkpoint',
   },
 } as const;
 

@@ -1,7 +1,7 @@
 import type { Caps } from '../core/caps.ts';
 import { storageByteLength } from '../core/dtype.ts';
 import { UnsupportedError } from '../core/errors.ts';
-import { elementCount, formatShape } from '../core/shape.ts';
+import { formatShape } from '../core/shape.ts';
 import {
   type Cost,
   type Kernel,
@@ -120,7 +120,7 @@ function overLimit(
     const type = node.outputs[name] ?? node.inputs[name];
     if (!type) continue;
     if (type.dtype === 'f16' && !features.shaderF16) return `${name} is f16, which the adapter lacks`;
-    const byteLength = storageByteLength(type.dtype, elementCount(type.shape));
+    const byteLength = storageByteLength(type.dtype, type.shape);
     if (byteLength > limits.maxStorageBufferBindingSize)
       return `${name} takes ${byteLength} bytes; one binding holds ${limits.maxStorageBufferBindingSize}`;
   }

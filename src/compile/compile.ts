@@ -3,6 +3,7 @@ import type { Graph } from '../graph/graph.ts';
 import { createChooser } from './choose.ts';
 import { fuse } from './fuse.ts';
 import { lower } from './ir.ts';
+import { packWeights } from './pack-weights.ts';
 import { placeBuffers } from './place-buffers.ts';
 import type { Plan } from './plan.ts';
 import { removeDead } from './remove-dead.ts';
@@ -24,7 +25,7 @@ export interface CompileOptions {
  */
 export function compile(graph: Graph, caps: Caps, options: CompileOptions = {}): Plan {
   const live = removeDead(lower(graph, options.keep ?? []));
-  const split = rewrite(live, splitWeightRules(caps.limits.maxStorageBufferBindingSize));
+  const split = rewrite(packWeights(live), splitWeightRules(caps.limits.maxStorageBufferBindingSize));
   const ir = options.fuse === false ? split : fuse(split);
   const storage = resolveStorage(ir);
   const choose = createChooser(caps);

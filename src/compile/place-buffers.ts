@@ -1,7 +1,6 @@
 import type { Caps } from '../core/caps.ts';
 import { storageByteLength } from '../core/dtype.ts';
 import { invariant } from '../core/errors.ts';
-import { elementCount } from '../core/shape.ts';
 import type { Ir, IrTensor } from './ir.ts';
 import type { PlanBuffer } from './plan.ts';
 import { alignUp, type Lifetime, planMemory } from './plan-memory.ts';
@@ -108,7 +107,7 @@ function findConflicts(
 }
 
 function sourceBuffer({ name, source, dtype, shape }: IrTensor): PlanBuffer {
-  const byteLength = storageByteLength(dtype, elementCount(shape));
+  const byteLength = storageByteLength(dtype, shape);
   invariant(source.kind !== 'op', `intermediate "${name}" has no buffer of its own`);
   switch (source.kind) {
     case 'input':
@@ -130,5 +129,4 @@ function sourceBuffer({ name, source, dtype, shape }: IrTensor): PlanBuffer {
   }
 }
 
-const byteLengthOf = (tensor: IrTensor): number =>
-  storageByteLength(tensor.dtype, elementCount(tensor.shape));
+const byteLengthOf = (tensor: IrTensor): number => storageByteLength(tensor.dtype, tensor.shape);

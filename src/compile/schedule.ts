@@ -1,7 +1,6 @@
 import type { Caps } from '../core/caps.ts';
 import { storageByteLength } from '../core/dtype.ts';
 import { invariant } from '../core/errors.ts';
-import { elementCount } from '../core/shape.ts';
 import { kernelLabel, kernelText, presentBindings } from '../kernels/kernel.ts';
 import { packParams, paramsByteLength } from '../wgsl/params.ts';
 import type { Choice } from './choose.ts';
@@ -61,7 +60,7 @@ function sourceName({ source, name }: IrTensor): string {
 
 function bindingOf(tensor: IrTensor, layout: BufferLayout): PlanBinding {
   const { buffer, offset } = layout.placeOf(tensor);
-  return { buffer, offset, byteLength: storageByteLength(tensor.dtype, elementCount(tensor.shape)) };
+  return { buffer, offset, byteLength: storageByteLength(tensor.dtype, tensor.shape) };
 }
 
 function createPipelineList() {

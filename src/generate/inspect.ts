@@ -1,7 +1,7 @@
 import { compile } from '../compile/compile.ts';
 import type { Plan } from '../compile/plan.ts';
 import type { Caps } from '../core/caps.ts';
-import { DTYPE_BYTES, type FloatDType } from '../core/dtype.ts';
+import { DTYPE_BYTES, type WeightDType } from '../core/dtype.ts';
 import { elementCount, type Shape } from '../core/shape.ts';
 import type { Model, TextInfo, VisionInfo } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
@@ -62,8 +62,8 @@ export interface MemoryEstimate {
 }
 
 export interface InspectOptions {
-  /** Storage of weights and KV cache. */
-  readonly dtype: FloatDType;
+  /** Storage of weight matrices. */
+  readonly dtype: WeightDType;
   /** Tokens to plan the KV cache for. */
   readonly contextTokens: number;
 }

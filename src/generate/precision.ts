@@ -1,10 +1,11 @@
 import type { Caps } from '../core/caps.ts';
+import { isPacked, type WeightDType } from '../core/dtype.ts';
 import { UnsupportedError } from '../core/errors.ts';
 import type { Precision } from '../models/parameters.ts';
 import type { TensorIndex } from '../weights/safetensors.ts';
 
 /** What a caller asks for; `auto` decides by adapter and checkpoint. */
-export type DTypeChoice = 'auto' | 'f32' | 'f16';
+export type DTypeChoice = 'auto' | WeightDType;
 
 const F32: Precision = { weights: 'f32', activations: 'f32', kvCache: 'f32' };
 /**
@@ -15,11 +16,12 @@ const F16: Precision = { weights: 'f16', activations: 'f32', kvCache: 'f32' };
 
 /**
  * Storage types for a checkpoint on an adapter. `auto` takes f16 on a GPU when the checkpoint is 16 bits wide; on a
- * CPU adapter f16 saves memory but costs time, so there it takes f32.
+ * CPU adapter f16 saves memory but costs time, so there it takes f32. It never takes q8 or q4, which cost accuracy.
  * Throws UnsupportedError for f16 on an adapter without shader-f16.
  */
 export function choosePrecision(choice: DTypeChoice, caps: Caps, index: TensorIndex): Precision {
   if (choice === 'f32') return F32;
+  if (choice !== 'auto' && isPacked(choice)) return { ...F32, weights: choice };
   if (choice === 'f16') {
     if (caps.features.shaderF16) return F16;
     throw new UnsupportedError(

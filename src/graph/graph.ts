@@ -1,4 +1,4 @@
-import type { DType } from '../core/dtype.ts';
+import type { DType, PackedDType } from '../core/dtype.ts';
 import { InputError, invariant } from '../core/errors.ts';
 import { elementCount, formatShape, type Shape } from '../core/shape.ts';
 import type { Attrs, Named, Op } from '../ops/op.ts';
@@ -23,9 +23,12 @@ export class Graph {
     return this.declare({ kind: 'input', name }, shape, dtype);
   }
 
-  /** A checkpoint tensor, stored on the GPU as `dtype`. Asking twice gives the same symbol. */
-  weight(name: string, shape: Shape, dtype: DType, rows?: readonly [number, number]): Tensor {
-    return this.declare(rows ? { kind: 'weight', name, rows } : { kind: 'weight', name }, shape, dtype);
+  /**
+   * A checkpoint tensor, stored on the GPU as `dtype`, or as `packed` where all that reads it can read that. Asking
+   * twice gives the same symbol.
+   */
+  weight(name: string, shape: Shape, dtype: DType, packed?: PackedDType): Tensor {
+    return this.declare(packed ? { kind: 'weight', name, packed } : { kind: 'weight', name }, shape, dtype);
   }
 
   /** A tensor that keeps its values between runs; zero at first. */
@@ -112,8 +115,7 @@ export class Graph {
   }
 
   private declare(source: Exclude<TensorSource, { kind: 'op' }>, shape: Shape, dtype: DType): Tensor {
-    const rows = source.kind === 'weight' && source.rows ? `[${source.rows.join(':')}]` : '';
-    const key = `${source.kind}:${source.name}${rows}`;
+    const key = `${source.kind}:${source.name}`;
     const known = this.sources.get(key);
     if (known) {
       invariant(

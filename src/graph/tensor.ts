@@ -1,4 +1,4 @@
-import type { DType } from '../core/dtype.ts';
+import type { DType, PackedDType } from '../core/dtype.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Attrs, Named, Op } from '../ops/op.ts';
 import type { Graph } from './graph.ts';
@@ -10,8 +10,16 @@ export type ConstantData = Float32Array | Int32Array | Uint32Array;
 export type TensorSource =
   /** Written by the caller before each run. */
   | { readonly kind: 'input'; readonly name: string }
-  /** A checkpoint tensor by its name in the file; `rows` is a part of a tensor too large for one binding. */
-  | { readonly kind: 'weight'; readonly name: string; readonly rows?: readonly [begin: number, end: number] }
+  /**
+   * A checkpoint tensor by its name in the file; `rows` is a part of a tensor too large for one binding, `packed` how
+   * it is to be stored if its readers allow.
+   */
+  | {
+      readonly kind: 'weight';
+      readonly name: string;
+      readonly rows?: readonly [begin: number, end: number];
+      readonly packed?: PackedDType;
+    }
   /** Lives between runs and is shared by name between plans, e.g. a KV cache. */
   | { readonly kind: 'state'; readonly name: string }
   | { readonly kind: 'constant'; readonly name: string; readonly data: ConstantData }

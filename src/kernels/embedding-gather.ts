@@ -1,4 +1,4 @@
-import { DTYPE_BYTES } from '../core/dtype.ts';
+import { DTYPE_BYTES, isPacked } from '../core/dtype.ts';
 import { dim, elementCount } from '../core/shape.ts';
 import { embedding } from '../ops/embedding.ts';
 import { required } from '../ops/op.ts';
@@ -22,7 +22,8 @@ export const embeddingGather = defineKernel({
   params: { count: 'u32', channels: 'u32', rows: 'u32', rowOffset: 'u32' },
   tuning: ELEMENT_TUNING,
   prepare({ inputs, outputs, attrs }) {
-    const { shape } = required(inputs, 'weight', 'embedding_gather');
+    const { shape, dtype } = required(inputs, 'weight', 'embedding_gather');
+    if (isPacked(dtype)) return `weight is ${dtype}, which embedding_gather_packed reads`;
     const count = elementCount(required(outputs, 'y', 'embedding_gather').shape);
     return {
       params: { count, channels: dim(shape, 1), rows: dim(shape, 0), rowOffset: attrs.rowOffset },

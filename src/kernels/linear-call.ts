@@ -1,4 +1,4 @@
-import { DTYPE_BYTES } from '../core/dtype.ts';
+import { DTYPE_BYTES, isPacked, type PackedDType } from '../core/dtype.ts';
 import { dim, elementCount } from '../core/shape.ts';
 import type { LinearAttrs } from '../ops/linear.ts';
 import { required } from '../ops/op.ts';
@@ -24,7 +24,22 @@ export const MATVEC_ROWS = 8;
 
 export type LinearCall = KernelCall<typeof linearParams>;
 
-export function prepareLinear({ inputs, attrs }: OpCall<LinearAttrs>) {
+/** For kernels of a float weight, which give packed ones a reason. */
+export const prepareLinear = (call: OpCall<LinearAttrs>) => {
+  const { dtype } = required(call.inputs, 'weight', 'linear');
+  return isPacked(dtype) ? `weight is ${dtype}, which linear_packed_* read` : prepareAnyLinear(call);
+};
+
+/** How the weight of a call that `preparePackedLinear` accepts is packed. */
+export const packedDType = ({ dtypes }: KernelShape): PackedDType => (dtypes.weight === 'q4' ? 'q4' : 'q8');
+
+/** For kernels of a packed weight. */
+export const preparePackedLinear = (call: OpCall<LinearAttrs>) => {
+  const { dtype } = required(call.inputs, 'weight', 'linear');
+  return isPacked(dtype) ? prepareAnyLinear(call) : `weight is ${dtype}, not packed`;
+};
+
+export function prepareAnyLinear({ inputs, attrs }: OpCall<LinearAttrs>) {
   const x = required(inputs, 'x', 'linear');
   const weight = required(inputs, 'weight', 'linear');
   const k = dim(weight.shape, 1);

@@ -1,7 +1,6 @@
 import { linear } from '../ops/linear.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
-import { subgroups } from '../wgsl/subgroups.ts';
-import { type Snippet, wgsl } from '../wgsl/wgsl.ts';
+import { wgsl } from '../wgsl/wgsl.ts';
 import { defineKernel, type Kernel, spreadWorkgroups } from './kernel.ts';
 import {
   linearBindings,
@@ -13,6 +12,7 @@ import {
   vec4Elements,
 } from './linear-call.ts';
 import { range, softwareWork } from './product-work.ts';
+import { type ThreadSum, throughSubgroups, throughWorkgroupMemory } from './thread-sum.ts';
 
 /** Columns of y that a workgroup sums side by side, so that each load of x serves all of them. */
 const COLUMNS = 4;
@@ -39,7 +39,7 @@ const ONE_ROW = 1.3;
  * 16 to 24 ms (2.8 to 4.1 GB/s); SwiftShader 2048×2048 22 to 30 ms. A workgroup of 64 takes 1.4 to 4.5 times as long
  * there, since a barrier is a coroutine switch.
  */
-function matvec(name: string, sum: Sum): Kernel {
+function matvec(name: string, sum: ThreadSum): Kernel {
   return defineKernel({
     name,
     op: linear,
@@ -112,59 +112,6 @@ function matvec(name: string, sum: Sum): Kernel {
     },
   });
 }
-
-/** How the threads of a workgroup add up one vec4 each: `sumOfThreads(value, thread, ...)`. */
-interface Sum {
-  /** Built-in the entry point takes for it, and how it is passed on. */
-  readonly builtin: string;
-  readonly argument: string;
-  snippet(workgroupSize: number): Snippet;
-}
-
-const throughWorkgroupMemory: Sum = {
-  builtin: '',
-  argument: '',
-  snippet: (workgroupSize) => ({
-    name: 'sumOfThreads',
-    code: `
-      var<workgroup> partial: array<vec4f, ${workgroupSize}>;
-
-      fn sumOfThreads(value: vec4f, thread: u32) -> vec4f {
-        partial[thread] = value;
-        for (var stride = ${workgroupSize / 2}u; stride > 0u; stride >>= 1u) {
-          workgroupBarrier();
-          if (thread < stride) { partial[thread] += partial[thread + stride]; }
-        }
-        workgroupBarrier();
-        let sum = partial[0];
-        workgroupBarrier();
-        return sum;
-      }
-    `,
-  }),
-};
-
-const throughSubgroups: Sum = {
-  builtin: '@builtin(subgroup_size) subgroupSize: u32,',
-  argument: ', subgroupSize',
-  snippet: (workgroupSize) => ({
-    name: 'sumOfThreads',
-    uses: [subgroups],
-    code: `
-      var<workgroup> partial: array<vec4f, ${workgroupSize}>;
-
-      fn sumOfThreads(value: vec4f, thread: u32, subgroupSize: u32) -> vec4f {
-        let own = subgroupAdd(value);
-        if (subgroupElect()) { partial[thread / subgroupSize] = own; }
-        workgroupBarrier();
-        var sum = partial[0];
-        for (var i = 1u; i < ${workgroupSize}u / subgroupSize; i++) { sum += partial[i]; }
-        workgroupBarrier();
-        return sum;
-      }
-    `,
-  }),
-};
 
 export const linearMatvecSubgroup = matvec('linear_matvec_subgroup', throughSubgroups);
 export const linearMatvecWorkgroup = matvec('linear_matvec_workgroup', throughWorkgroupMemory);

@@ -1,17 +1,32 @@
+import { isPacked } from '../core/dtype.ts';
 import { linear } from '../ops/linear.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
-import { wgsl } from '../wgsl/wgsl.ts';
-import { defineKernel, spreadWorkgroups } from './kernel.ts';
+import { packedVector } from '../wgsl/packed.ts';
+import { type Snippet, wgsl } from '../wgsl/wgsl.ts';
+import { defineKernel, type KernelShape, spreadWorkgroups } from './kernel.ts';
 import {
   linearBindings,
   linearCost,
   linearParams,
   linearStore,
   MATVEC_ROWS,
-  prepareLinear,
+  packedDType,
+  prepareAnyLinear,
   vec4Elements,
 } from './linear-call.ts';
 import { tileWork } from './product-work.ts';
+
+/** `plainVector(row, columns, step)`: elements 4 step to 4 step + 3 of a row of a float weight. */
+const plainVector: Snippet = {
+  name: 'plainVector',
+  code: `
+    fn plainVector(row: u32, columns: u32, step: u32) -> vec4f {
+      return vec4f(weight[row * (columns / 4u) + step]);
+    }
+  `,
+};
+
+const isPackedShape = ({ dtypes }: KernelShape): boolean => isPacked(dtypes.weight ?? 'f32');
 
 /** Threads along each side of a workgroup, and columns of each thread. */
 const SIDE = 16;
@@ -36,16 +51,19 @@ export const linearTiled = defineKernel({
   bindings: linearBindings,
   params: linearParams,
   tuning: { rows: [4, 8] },
-  prepare: prepareLinear,
+  prepare: prepareAnyLinear,
   supports({ params }, _t, { limits }) {
     if (limits.maxComputeInvocationsPerWorkgroup < SIDE * SIDE)
       return `workgroup of ${SIDE * SIDE} is too large`;
     if (params.m <= MATVEC_ROWS) return `${params.m} rows would leave most of a tile idle`;
     return params.k % 4 === 0 || `${params.k} features are not a multiple of 4`;
   },
-  elements: (shape) => vec4Elements(shape, 'x', 'weight'),
+  elements: (shape) => ({
+    ...vec4Elements(shape, 'x', 'weight'),
+    ...(isPackedShape(shape) && { weight: 'u32' }),
+  }),
   wgsl: (shape, { rows }) => wgsl`
-    ${workgroupIndex}${linearStore(shape, 1)}
+    ${workgroupIndex}${linearStore(shape, 1)}${isPackedShape(shape) ? packedVector(packedDType(shape)) : plainVector}
     const SIDE = ${SIDE}u;
     const THREADS = SIDE * SIDE;
     const ROWS = ${rows}u;
@@ -114,7 +132,7 @@ export const linearTiled = defineKernel({
 
     fn loadWeight(column: u32, step: u32) -> vec4f {
       if (step >= params.k / 4u) { return vec4f(0.0); }
-      return vec4f(weight[min(column, params.n - 1u) * (params.k / 4u) + step]);
+      return ${isPackedShape(shape) ? 'packedVector' : 'plainVector'}(min(column, params.n - 1u), params.k, step);
     }
   `,
   dispatch: ({ params: { m, n } }, { rows }) =>

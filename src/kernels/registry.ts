@@ -16,12 +16,17 @@ import { conv2dInputGradientDirect, conv2dWeightGradientDirect } from './conv2d-
 import { convertWeightPairs } from './convert-weight-pairs.ts';
 import { elementwiseMap } from './elementwise-map.ts';
 import { embeddingGather } from './embedding-gather.ts';
+import { embeddingGatherPacked } from './embedding-gather-packed.ts';
 import { interpolateTaps } from './interpolate-taps.ts';
 import type { Kernel } from './kernel.ts';
 import { addLayerNormRow, layerNormRow } from './layer-norm-row.ts';
 import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
 import { linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
+import { linearPackedBroadcast } from './linear-packed-broadcast.ts';
+import { linearPackedColumns } from './linear-packed-columns.ts';
+import { linearPackedMatvecSubgroup, linearPackedMatvecWorkgroup } from './linear-packed-matvec.ts';
+import { linearPackedMatvecBroadcast } from './linear-packed-matvec-broadcast.ts';
 import { linearTiled } from './linear-tiled.ts';
 import { logSumExpColumn, logSumExpRow } from './log-sum-exp-row.ts';
 import { markSeenScatter } from './mark-seen-scatter.ts';
@@ -30,6 +35,7 @@ import { matmulColumns } from './matmul-columns.ts';
 import { matmulTiled } from './matmul-tiled.ts';
 import { patchifyGather } from './patchify-gather.ts';
 import { permuteStrided } from './permute-strided.ts';
+import { quantizeWeightBlocks } from './quantize-weight-blocks.ts';
 import { reduceColumn } from './reduce-column.ts';
 import { reduceRow } from './reduce-row.ts';
 import { addRmsNormRow, rmsNormRow } from './rms-norm-row.ts';
@@ -62,12 +68,18 @@ export const KERNELS: readonly Kernel[] = [
   convertWeightPairs,
   elementwiseMap,
   embeddingGather,
+  embeddingGatherPacked,
   interpolateTaps,
   layerNormRow,
   linearBroadcast,
   linearColumns,
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
+  linearPackedBroadcast,
+  linearPackedColumns,
+  linearPackedMatvecBroadcast,
+  linearPackedMatvecSubgroup,
+  linearPackedMatvecWorkgroup,
   linearTiled,
   logSumExpColumn,
   logSumExpRow,
@@ -77,6 +89,7 @@ export const KERNELS: readonly Kernel[] = [
   matmulTiled,
   patchifyGather,
   permuteStrided,
+  quantizeWeightBlocks,
   reduceColumn,
   reduceRow,
   rmsNormRow,

@@ -1,13 +1,16 @@
-import type { FloatDType } from '../core/dtype.ts';
-import type { Shape } from '../core/shape.ts';
+import { BLOCK_SIZE, type FloatDType, isPacked, type PackedDType, type WeightDType } from '../core/dtype.ts';
+import { dim, elementCount, type Shape } from '../core/shape.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { WeightScope } from '../weights/weight-scope.ts';
 
 /** What each kind of tensor is stored as; arithmetic accumulates in f32 whatever this says. */
 export interface Precision {
-  /** Weight matrices. Vectors (biases, norms) stay f32: they cost nothing and carry the scale. */
-  readonly weights: FloatDType;
+  /**
+   * Weight matrices. Vectors (biases, norms) stay f32: they cost nothing and carry the scale. Of q8 and q4, so do
+   * small matrices and those that anything but a product or a table of tokens reads.
+   */
+  readonly weights: WeightDType;
   readonly activations: FloatDType;
   readonly kvCache: FloatDType;
 }
@@ -34,7 +37,19 @@ export function bindParameters(graph: Graph, weights: WeightScope, precision: Pr
     skip: (name) => weights.skip(name),
     get(name, shape) {
       const ref = weights.get(name, shape);
-      return graph.weight(ref.name, shape, shape.length > 1 ? precision.weights : 'f32');
+      const { dtype, packed } = storageOf(shape, precision.weights);
+      return graph.weight(ref.name, shape, dtype, packed);
     },
   };
+}
+
+/** Packing fewer elements saves under 4 KB. */
+const MIN_PACKED_ELEMENTS = 1024;
+
+function storageOf(shape: Shape, dtype: WeightDType): { dtype: FloatDType; packed?: PackedDType } {
+  if (shape.length < 2) return { dtype: 'f32' };
+  if (!isPacked(dtype)) return { dtype };
+  const fits =
+    shape.length === 2 && dim(shape, 1) >= BLOCK_SIZE && elementCount(shape) >= MIN_PACKED_ELEMENTS;
+  return { dtype: 'f32', ...(fits && { packed: dtype }) };
 }

@@ -47,11 +47,16 @@ export const convertWeight = defineOp<ConvertWeightAttrs>({
   reference(inputs, { from, count, offset }) {
     const { data: words } = required(inputs, 'words', 'convertWeight');
     const weight = Float64Array.from(required(inputs, 'weight', 'convertWeight').data);
-    const bytes = new DataView(Uint32Array.from(words).buffer);
-    for (let i = 0; i < count; i++) weight[offset + i] = READERS[from](bytes, i * WEIGHT_FORMAT_BYTES[from]);
+    weight.set(readWeightFormat(from, words, count), offset);
     return { weight };
   },
 });
+
+/** The first `count` values of a format's little-endian words. */
+export function readWeightFormat(from: WeightFormat, words: ArrayLike<number>, count: number): Float64Array {
+  const bytes = new DataView(Uint32Array.from(words).buffer);
+  return Float64Array.from({ length: count }, (_, i) => READERS[from](bytes, i * WEIGHT_FORMAT_BYTES[from]));
+}
 
 const READERS: Readonly<Record<WeightFormat, (bytes: DataView, at: number) => number>> = {
   F32: (bytes, at) => bytes.getFloat32(at, true),

@@ -1,4 +1,4 @@
-import { type FloatDType, isFloat } from '../core/dtype.ts';
+import { type FloatDType, isFloat, isPacked } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, elementCount, formatShape } from '../core/shape.ts';
 import { defineOp, required } from './op.ts';
@@ -16,13 +16,15 @@ export type EmbeddingAttrs = {
 export const embedding = defineOp<EmbeddingAttrs>({
   name: 'embedding',
   inputs: ['ids', 'weight'],
+  traits: { packable: 'weight' },
   infer(inputs, { dtype }, where) {
     const ids = required(inputs, 'ids', where);
     const weight = required(inputs, 'weight', where);
-    if (isFloat(ids.dtype) || !isFloat(weight.dtype) || weight.shape.length !== 2) {
+    const readable = isFloat(weight.dtype) || isPacked(weight.dtype);
+    if (isFloat(ids.dtype) || isPacked(ids.dtype) || !readable || weight.shape.length !== 2) {
       throw new ShapeError(
         `${where}: ids are ${ids.dtype} ${formatShape(ids.shape)}, weight ${weight.dtype} ` +
-          `${formatShape(weight.shape)}; expected integer ids and a float weight [V, C].`,
+          `${formatShape(weight.shape)}; expected integer ids and a float or packed weight [V, C].`,
       );
     }
     return { y: { dtype, shape: [...ids.shape, dim(weight.shape, 1)] } };

@@ -1,4 +1,4 @@
-import { isFloat } from '../core/dtype.ts';
+import { isFloat, isPacked } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, elementCount, formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { type Activation, activationReference } from './activation.ts';
@@ -13,6 +13,7 @@ export type LinearAttrs = { readonly activation: Activation | null };
 export const linear = defineOp<LinearAttrs>({
   name: 'linear',
   inputs: ['x', 'weight', 'bias?', 'residual?'],
+  traits: { packable: 'weight' },
   infer(inputs, _attrs, where) {
     const x = required(inputs, 'x', where);
     const weight = required(inputs, 'weight', where);
@@ -55,7 +56,10 @@ const nameWeight = (weight: TensorType): string => (weight.name ? `weight "${wei
 
 function checkFloats(inputs: Named<TensorType>, where: string): void {
   for (const [name, { dtype }] of Object.entries(inputs)) {
-    if (!isFloat(dtype)) throw new ShapeError(`${where}: ${name} is ${dtype}; expected f32 or f16.`);
+    if (isFloat(dtype) || (name === 'weight' && isPacked(dtype))) continue;
+    throw new ShapeError(
+      `${where}: ${name} is ${dtype}; expected f32 or f16${name === 'weight' ? ', q8 or q4' : ''}.`,
+    );
   }
 }
 

@@ -1,22 +1,33 @@
-import type { DType } from '../core/dtype.ts';
+import { type DType, isPacked, storageByteLength } from '../core/dtype.ts';
 import { InputError } from '../core/errors.ts';
 import { float16ToFloat32, float32ToFloat16 } from '../core/float16.ts';
 import { elementCount, formatShape } from '../core/shape.ts';
 import type { TensorType } from '../ops/op.ts';
 
-/** Values of a tensor on the CPU: f32 and f16 as Float32Array, i32 as Int32Array, u32 as Uint32Array. */
+/** Values of a tensor on the CPU: f32 and f16 as Float32Array, i32 as Int32Array, u32 and the words of q8 and q4 as Uint32Array. */
 export type HostArray = Float32Array | Int32Array | Uint32Array;
 
-const HOST_ARRAYS = { f32: Float32Array, f16: Float32Array, i32: Int32Array, u32: Uint32Array } as const;
+const HOST_ARRAYS = {
+  f32: Float32Array,
+  f16: Float32Array,
+  i32: Int32Array,
+  u32: Uint32Array,
+  q8: Uint32Array,
+  q4: Uint32Array,
+} as const;
+
+const hostLength = ({ dtype, shape }: TensorType): number =>
+  isPacked(dtype) ? storageByteLength(dtype, shape) / 4 : elementCount(shape);
 
 /** Throws InputError unless `values` has the array type and the length that `type` asks for. */
-export function checkHostArray(values: HostArray, { dtype, shape }: TensorType, where: string): void {
+export function checkHostArray(values: HostArray, type: TensorType, where: string): void {
+  const { dtype, shape } = type;
   const expected = HOST_ARRAYS[dtype];
   if (!(values instanceof expected)) {
     const got = Object.prototype.toString.call(values).slice(8, -1);
     throw new InputError(`${where}: got a ${got} for dtype ${dtype}; expected a ${expected.name}.`);
   }
-  const count = elementCount(shape);
+  const count = hostLength(type);
   if (values.length !== count) {
     throw new InputError(
       `${where}: got ${values.length} values; expected ${count} for shape ${formatShape(shape)}.`,
@@ -35,8 +46,9 @@ export function toGpuBytes(values: HostArray, dtype: DType): ArrayBufferView<Arr
 }
 
 /** Values from the bytes a tensor has on the GPU; f16 is widened. `bytes` is not kept. */
-export function fromGpuBytes(bytes: ArrayBuffer, { dtype, shape }: TensorType): HostArray {
-  const count = elementCount(shape);
+export function fromGpuBytes(bytes: ArrayBuffer, type: TensorType): HostArray {
+  const { dtype } = type;
+  const count = hostLength(type);
   if (dtype === 'f16') return Float32Array.from(new Uint16Array(bytes, 0, count), float16ToFloat32);
   return new HOST_ARRAYS[dtype](bytes, 0, count);
 }

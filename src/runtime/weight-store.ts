@@ -1,12 +1,14 @@
 import type { Plan, PlanBuffer } from '../compile/plan.ts';
 import { alignUp } from '../compile/plan-memory.ts';
-import { DTYPE_BYTES } from '../core/dtype.ts';
+import { DTYPE_BYTES, isPacked, type PackedDType } from '../core/dtype.ts';
 import { InputError, invariant, WeightError } from '../core/errors.ts';
-import { elementCount, formatShape, sameShape } from '../core/shape.ts';
+import { dim, elementCount, formatShape, sameShape } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { DEFAULT_CHUNK_BYTES, readChunks } from '../weights/chunks.ts';
 import type { TensorEntry, TensorIndex } from '../weights/safetensors.ts';
+import { SAFETENSORS_DTYPE_BITS } from '../weights/safetensors-dtype.ts';
+import { isConvertible, type SquaredSums } from './weight-convert.ts';
 import { createWeightUploader } from './weight-upload.ts';
 
 export type WeightBuffer = Extract<PlanBuffer, { kind: 'weight' }>;
@@ -20,6 +22,13 @@ export interface WeightStoreOptions {
   readonly chunkBytes?: number | undefined;
 }
 
+/** A tensor stored as blocks of integers. */
+export interface Rounding {
+  readonly dtype: PackedDType;
+  /** Root mean square of the error over that of the values. */
+  readonly relativeError: number;
+}
+
 /** Weights and constants on the GPU, each loaded once however many plans use it. */
 export interface WeightStore {
   /**
@@ -31,6 +40,8 @@ export interface WeightStore {
   buffer(wanted: WeightBuffer | ConstantBuffer): GPUBuffer;
   /** GPU bytes held. */
   readonly byteLength: number;
+  /** What rounding cost each tensor that is stored packed, by name. */
+  readonly rounding: ReadonlyMap<string, Rounding>;
   dispose(): void;
 }
 
@@ -41,6 +52,7 @@ export function createWeightStore(
   options: WeightStoreOptions = {},
 ): WeightStore {
   const buffers = new Map<string, GPUBuffer>();
+  const rounding = new Map<string, Rounding>();
   // Loads run one after another, so that two sessions made at once do not load a tensor twice.
   let lastLoad: Promise<void> = Promise.resolve();
   let disposed = false;
@@ -55,18 +67,20 @@ export function createWeightStore(
     }
     const entries = findEntries(index, [...wanted.values()].filter(isWeight));
     const made = new Map<string, GPUBuffer>();
+    const sums = createSums();
     try {
       for (const [key, { label, byteLength }] of wanted)
         made.set(key, device.createBuffer({ label, byteLength, usage: USAGE }));
       for (const [key, buffer] of wanted)
         if (buffer.kind === 'constant') writeWhole(device, made.get(key), buffer);
-      await uploadEntries(device, entries, (weight) => made.get(keyOf(weight)), options);
+      await uploadEntries(device, entries, (weight) => made.get(keyOf(weight)), sums.add, options);
       if (disposed) throw new InputError('weights: the store was disposed of while it loaded.');
     } catch (error) {
       for (const buffer of made.values()) device.destroyBuffer(buffer);
       throw error;
     }
     for (const [key, buffer] of made) buffers.set(key, buffer);
+    for (const [name, one] of sums.roundings()) rounding.set(name, one);
   };
 
   return {
@@ -80,6 +94,7 @@ export function createWeightStore(
       invariant(buffer, `${wanted.kind} "${wanted.name}" was not loaded`);
       return buffer;
     },
+    rounding,
     get byteLength() {
       return [...buffers.values()].reduce((sum, { size }) => sum + size, 0);
     },
@@ -154,19 +169,29 @@ async function uploadEntries(
   device: Device,
   entries: ReadonlyMap<TensorEntry, WeightBuffer>,
   bufferOf: (weight: WeightBuffer) => GPUBuffer | undefined,
+  onRounded: (weight: WeightBuffer, sums: SquaredSums) => void,
   { onProgress, signal, chunkBytes = DEFAULT_CHUNK_BYTES }: WeightStoreOptions,
 ): Promise<void> {
   if (entries.size === 0) return;
   const sizes = [...entries.keys()].map(({ byteLength }) => byteLength);
   const bytesTotal = sizes.reduce((sum, byteLength) => sum + byteLength, 0);
   let bytesDone = 0;
-  const uploader = createWeightUploader(device, Math.min(chunkBytes, alignUp(Math.max(...sizes), 4)));
+  const pieceBytes = (entry: TensorEntry): number => {
+    const weight = entries.get(entry);
+    return weight && isPacked(weight.dtype) ? wholeRows(entry, chunkBytes) : chunkBytes;
+  };
+  const stagingBytes = [...entries.keys()].map((entry) => stagedBytes(entry, pieceBytes(entry)));
+  const uploader = createWeightUploader(device, alignUp(Math.max(...stagingBytes), 4));
   try {
-    for await (const chunk of readChunks(entries.keys(), { chunkBytes, ...(signal && { signal }) })) {
+    for await (const chunk of readChunks(entries.keys(), {
+      chunkBytes,
+      pieceBytes,
+      ...(signal && { signal }),
+    })) {
       const weight = entries.get(chunk.entry);
       const buffer = weight && bufferOf(weight);
       invariant(weight && buffer, `chunk of "${chunk.entry.name}", which nobody asked for`);
-      await uploader.upload(chunk, weight.dtype, buffer);
+      await uploader.upload(chunk, weight, buffer, (sums) => onRounded(weight, sums));
       bytesDone += chunk.bytes.byteLength;
       onProgress?.(bytesDone, bytesTotal, chunk.entry.name);
     }
@@ -174,6 +199,35 @@ async function uploadEntries(
   } finally {
     uploader.dispose();
   }
+}
+
+/** As many bytes of whole rows as `chunkBytes` holds; one row at least. */
+function wholeRows({ byteLength, shape }: TensorEntry, chunkBytes: number): number {
+  const rowBytes = byteLength / dim(shape, 0);
+  return Math.max(1, Math.floor(chunkBytes / rowBytes)) * rowBytes;
+}
+
+/** Bytes of the staging buffer that a chunk takes, widened to f32 where the GPU cannot read its dtype. */
+function stagedBytes({ dtype, byteLength }: TensorEntry, pieceBytes: number): number {
+  const bytes = Math.min(byteLength, pieceBytes);
+  return isConvertible(dtype, 'f32') ? bytes : Math.max(bytes, (bytes * 32) / SAFETENSORS_DTYPE_BITS[dtype]);
+}
+
+/** Sums up what was lost of each tensor, whose parts and chunks come one by one. */
+function createSums() {
+  const sums = new Map<string, SquaredSums & { readonly dtype: PackedDType }>();
+  return {
+    add({ name, dtype }: WeightBuffer, { error, value }: SquaredSums): void {
+      invariant(isPacked(dtype), `weight "${name}" is ${dtype}`);
+      const known = sums.get(name) ?? { error: 0, value: 0 };
+      sums.set(name, { dtype, error: known.error + error, value: known.value + value });
+    },
+    roundings: (): [string, Rounding][] =>
+      [...sums].map(([name, { dtype, error, value }]) => [
+        name,
+        { dtype, relativeError: value > 0 ? Math.sqrt(error / value) : 0 },
+      ]),
+  };
 }
 
 function writeWhole(device: Device, buffer: GPUBuffer | undefined, { name, data }: ConstantBuffer): void {

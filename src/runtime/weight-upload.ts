@@ -1,14 +1,21 @@
-import { DTYPE_BYTES, type DType } from '../core/dtype.ts';
-import { elementCount } from '../core/shape.ts';
+import { DTYPE_BYTES, type DType, isPacked } from '../core/dtype.ts';
+import { dim, elementCount } from '../core/shape.ts';
 import type { Device } from '../device/gpu-device.ts';
+import type { TensorType } from '../ops/op.ts';
 import { DEFAULT_CHUNK_BYTES, type TensorChunk } from '../weights/chunks.ts';
 import { type ConvertTarget, convertChunk, float32ToFloat16Bits } from '../weights/convert.ts';
 import { SAFETENSORS_DTYPE_BITS, type SafetensorsDType } from '../weights/safetensors-dtype.ts';
-import { createWeightConverter, isConvertible } from './weight-convert.ts';
+import { createWeightConverter, isConvertible, type SquaredSums } from './weight-convert.ts';
 
 /** Puts chunks of checkpoint tensors into GPU buffers, converting on the way; finished work frees its memory. */
 export interface WeightUploader {
-  upload(chunk: TensorChunk, dtype: DType, buffer: GPUBuffer): Promise<void>;
+  /** Chunks of a packed weight hold whole rows; `onRounded` is told what was lost, in the end. */
+  upload(
+    chunk: TensorChunk,
+    weight: TensorType,
+    buffer: GPUBuffer,
+    onRounded?: (sums: SquaredSums) => void,
+  ): Promise<void>;
   /** Waits until all is in place. Throws what WebGPU found wrong. */
   finish(): Promise<void>;
   dispose(): void;
@@ -29,46 +36,78 @@ const MAX_BYTES_IN_FLIGHT = 2 * DEFAULT_CHUNK_BYTES;
 export function createWeightUploader(device: Device, maxChunkBytes: number): WeightUploader {
   const converter = createWeightConverter(device, maxChunkBytes);
   let bytesInFlight = 0;
+  let unread: Promise<void>[] = [];
 
-  const write = async ({ entry, offsetBytes, bytes }: TensorChunk, dtype: DType, buffer: GPUBuffer) => {
-    const elementOffset = (offsetBytes * 8) / SAFETENSORS_DTYPE_BITS[entry.dtype];
-    const target = elementOffset * DTYPE_BYTES[dtype];
+  const quantize = async (
+    { entry, offsetBytes, bytes }: TensorChunk,
+    weight: TensorType,
+    buffer: GPUBuffer,
+    onRounded: (sums: SquaredSums) => void,
+  ): Promise<void> => {
+    // What the GPU cannot read is widened here first.
+    const [from, raw] = isConvertible(entry.dtype, weight.dtype)
+      ? [entry.dtype, bytes]
+      : (['F32', rawBytes(convertChunk(bytes, entry.dtype, 'f32', whereOf(entry)))] as const);
+    const columns = dim(weight.shape, 1);
+    const rowBytes = (columns * SAFETENSORS_DTYPE_BITS[entry.dtype]) / 8;
+    const elements = {
+      count: (columns * bytes.byteLength) / rowBytes,
+      offset: (columns * offsetBytes) / rowBytes,
+    };
+    const { sums } = await converter.quantize(
+      converter.stage(inWholeWords(raw), from, elements),
+      weight,
+      buffer,
+    );
+    unread.push(sums.then(onRounded));
+  };
+
+  const write = async (chunk: TensorChunk, { dtype }: TensorType, buffer: GPUBuffer): Promise<void> => {
+    const { entry, offsetBytes, bytes } = chunk;
+    const bits = SAFETENSORS_DTYPE_BITS[entry.dtype];
+    const offset = (offsetBytes * 8) / bits;
+    const target = offset * DTYPE_BYTES[dtype];
     if (SAME_BYTES[entry.dtype] === dtype) {
       device.gpu.queue.writeBuffer(buffer, target, inWholeWords(bytes));
       return;
     }
     if (isConvertible(entry.dtype, dtype)) {
-      const weight = { dtype, shape: [elementCount(entry.shape)] };
-      await converter.convert(
-        { words: inWholeWords(bytes), byteLength: bytes.byteLength, elementOffset },
-        entry.dtype,
-        weight,
-        buffer,
-      );
+      const elements = { count: (bytes.byteLength * 8) / bits, offset };
+      const staged = converter.stage(inWholeWords(bytes), entry.dtype, elements);
+      await converter.convert(staged, { dtype, shape: [elementCount(entry.shape)] }, buffer);
       return;
     }
-    const where = `${entry.source.name}: tensor "${entry.name}"`;
-    const cpuTarget: ConvertTarget = dtype === 'f16' ? 'f32' : dtype;
-    const values = convertChunk(bytes, entry.dtype, cpuTarget, where);
+    const cpuTarget: ConvertTarget = dtype === 'i32' || dtype === 'u32' ? dtype : 'f32';
+    const values = convertChunk(bytes, entry.dtype, cpuTarget, whereOf(entry));
     const stored = dtype === 'f16' ? float32ToFloat16Bits(values as Float32Array) : values;
-    const raw = new Uint8Array(stored.buffer, stored.byteOffset, stored.byteLength);
-    device.gpu.queue.writeBuffer(buffer, target, inWholeWords(raw));
+    device.gpu.queue.writeBuffer(buffer, target, inWholeWords(rawBytes(stored)));
+  };
+
+  const settle = async (): Promise<void> => {
+    await device.onSubmittedWorkDone();
+    const reading = unread;
+    unread = [];
+    await Promise.all(reading);
   };
 
   return {
-    async upload(chunk, dtype, buffer) {
-      await write(chunk, dtype, buffer);
+    async upload(chunk, weight, buffer, onRounded = () => {}) {
+      if (isPacked(weight.dtype)) await quantize(chunk, weight, buffer, onRounded);
+      else await write(chunk, weight, buffer);
       bytesInFlight += chunk.bytes.byteLength;
       if (bytesInFlight < MAX_BYTES_IN_FLIGHT) return;
-      await device.onSubmittedWorkDone();
+      await settle();
       bytesInFlight = 0;
     },
-    async finish() {
-      await device.onSubmittedWorkDone();
-    },
+    finish: settle,
     dispose: converter.dispose,
   };
 }
+
+const whereOf = ({ source, name }: TensorChunk['entry']): string => `${source.name}: tensor "${name}"`;
+
+const rawBytes = ({ buffer, byteOffset, byteLength }: ArrayBufferView): Uint8Array =>
+  new Uint8Array(buffer, byteOffset, byteLength);
 
 /** WebGPU copies whole words. */
 function inWholeWords(bytes: Uint8Array): Uint8Array<ArrayBuffer> {

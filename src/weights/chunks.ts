@@ -5,7 +5,7 @@ import type { TensorEntry } from './safetensors.ts';
 /** A run of whole elements of one tensor. */
 export interface TensorChunk {
   readonly entry: TensorEntry;
-  /** From the start of the tensor's data; a multiple of 8. */
+  /** From the start of the tensor's data; a multiple of 8, unless `pieceBytes` says otherwise. */
   readonly offsetBytes: number;
   /** Valid until the next chunk is asked for; a view that may lie unaligned, not to be written to. */
   readonly bytes: Uint8Array;
@@ -14,6 +14,8 @@ export interface TensorChunk {
 export interface ChunkOptions {
   /** Most bytes of one read; a multiple of 8. 8 MiB unless told. */
   readonly chunkBytes?: number;
+  /** Bytes of each chunk of a tensor that has to be cut elsewhere, e.g. between rows; may exceed `chunkBytes`. */
+  readonly pieceBytes?: (entry: TensorEntry) => number | undefined;
   readonly signal?: AbortSignal;
 }
 
@@ -31,9 +33,9 @@ export async function* readChunks(
   entries: Iterable<TensorEntry>,
   options: ChunkOptions = {},
 ): AsyncGenerator<TensorChunk, void, undefined> {
-  const { chunkBytes = DEFAULT_CHUNK_BYTES, signal } = options;
+  const { chunkBytes = DEFAULT_CHUNK_BYTES, pieceBytes, signal } = options;
   invariant(chunkBytes > 0 && chunkBytes % CHUNK_ALIGNMENT === 0, `chunks of ${chunkBytes} bytes`);
-  const spans = planSpans(entries, chunkBytes);
+  const spans = planSpans(entries, chunkBytes, pieceBytes);
   const beginRead = () => {
     const span = spans.next().value;
     if (span === undefined) return undefined;
@@ -71,14 +73,19 @@ interface Piece {
   readonly byteLength: number;
 }
 
-function* planSpans(entries: Iterable<TensorEntry>, chunkBytes: number): Generator<Span, void, undefined> {
+function* planSpans(
+  entries: Iterable<TensorEntry>,
+  chunkBytes: number,
+  pieceBytes: ChunkOptions['pieceBytes'],
+): Generator<Span, void, undefined> {
   let span: Span | undefined;
   for (const entry of inFileOrder(entries)) {
-    for (let offset = 0; offset < entry.byteLength; offset += chunkBytes) {
+    const most = pieceBytes?.(entry) ?? chunkBytes;
+    for (let offset = 0; offset < entry.byteLength; offset += most) {
       const piece = {
         entry,
         offsetBytes: offset,
-        byteLength: Math.min(chunkBytes, entry.byteLength - offset),
+        byteLength: Math.min(most, entry.byteLength - offset),
       };
       if (span && continues(span, piece, chunkBytes)) {
         span.pieces.push(piece);

@@ -1,4 +1,4 @@
-import { type DType, isFloat } from '../../src/core/dtype.ts';
+import { type DType, isFloat, isPacked } from '../../src/core/dtype.ts';
 
 /** Max absolute error over the RMS of the reference, by the dtype an output is stored in. */
 export const TOLERANCE = { f32: 1e-4, f16: 1e-2 } as const;
@@ -11,7 +11,8 @@ export function differenceOf(
   tolerance?: number,
 ): string | undefined {
   if (actual.length !== expected.length) return `${actual.length} values; expected ${expected.length}`;
-  const allowed = isFloat(dtype) ? (tolerance ?? TOLERANCE[dtype]) * rms(expected) : 0;
+  const stored = isPacked(dtype) ? 'f32' : dtype;
+  const allowed = isFloat(stored) ? (tolerance ?? TOLERANCE[stored]) * rms(expected) : 0;
   let worst = -1;
   let worstError = allowed;
   actual.forEach((value, i) => {

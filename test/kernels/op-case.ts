@@ -1,8 +1,15 @@
 import type { DType } from '../../src/core/dtype.ts';
 import { elementCount, type Shape } from '../../src/core/shape.ts';
 import type { OpCall } from '../../src/kernels/kernel.ts';
-import { type Attrs, type Named, type Op, type ReferenceTensor, required } from '../../src/ops/op.ts';
-import { roundTo } from './pack-tensor.ts';
+import {
+  type Attrs,
+  type Named,
+  type Op,
+  type ReferenceTensor,
+  required,
+  type TensorType,
+} from '../../src/ops/op.ts';
+import { roundValues } from './pack-tensor.ts';
 
 export interface CaseInput {
   /** `float` follows the dtype set under test; anything else is fixed. */
@@ -21,8 +28,8 @@ export interface OpCase {
   readonly tolerance?: number;
 }
 
-/** Which float inputs of a case are f16. */
-export const DTYPE_SETS = ['f32', 'f16', 'f32 with f16 storage'] as const;
+/** Which float inputs of a case are f16, or whether its packable one is packed. */
+export const DTYPE_SETS = ['f32', 'f16', 'f32 with f16 storage', 'q8', 'q4'] as const;
 export type DTypeSet = (typeof DTYPE_SETS)[number];
 
 /** Inputs a model may hold in f16 beside f32 activations: weights and the KV cache. */
@@ -31,37 +38,45 @@ const STORED = new Set(['weight', 'bias', 'k', 'v', 'cache']);
 /** A case with its types decided, its values rounded to them, and what the f64 reference makes of it. */
 export interface PreparedCase {
   readonly call: OpCall;
-  readonly inputs: Named<Float64Array>;
+  /** As `packTensor` takes them. */
+  readonly inputs: Named<ArrayLike<number>>;
   readonly expected: Named<Float64Array>;
 }
 
-/** Undefined where the set gives the same types as all f32. */
-export function prepareCase(op: Op, opCase: OpCase, set: DTypeSet): PreparedCase | undefined {
-  const types = Object.entries(opCase.inputs).map(
-    ([name, input]) => [name, dtypeIn(set, name, input)] as const,
-  );
-  if (
-    set !== 'f32' &&
-    !types.some(([name, dtype]) => dtype !== dtypeIn('f32', name, required(opCase.inputs, name, op.name)))
-  ) {
-    return undefined;
-  }
-  const tensors: Record<string, ReferenceTensor> = {};
-  types.forEach(([name, dtype], i) => {
-    const input = required(opCase.inputs, name, op.name);
-    const data = valuesOf(input, i + 1).map((value) => roundTo(dtype, value));
-    tensors[name] = { dtype, shape: input.shape, data };
-  });
-  const outputs = op.infer(tensors, opCase.attrs, `${op.name} (${opCase.label})`);
-  return {
-    call: { inputs: tensors, outputs, attrs: opCase.attrs },
-    inputs: Object.fromEntries(Object.entries(tensors).map(([name, { data }]) => [name, data])),
-    expected: op.reference(tensors, opCase.attrs),
-  };
+/** The types and attributes of a case; undefined where the set gives the same types as all f32. */
+export function callOfCase(op: Op, opCase: OpCase, set: DTypeSet): OpCall | undefined {
+  const typesIn = (wanted: DTypeSet): Named<TensorType> =>
+    Object.fromEntries(
+      Object.entries(opCase.inputs).map(([name, input]) => [
+        name,
+        { dtype: dtypeIn(wanted, name, input, op), shape: input.shape },
+      ]),
+    );
+  const inputs = typesIn(set);
+  const plain = typesIn('f32');
+  const differs = Object.entries(inputs).some(([name, { dtype }]) => dtype !== plain[name]?.dtype);
+  if (set !== 'f32' && !differs) return undefined;
+  const outputs = op.infer(inputs, opCase.attrs, `${op.name} (${opCase.label})`);
+  return { inputs, outputs, attrs: opCase.attrs };
 }
 
-function dtypeIn(set: DTypeSet, name: string, { dtype }: CaseInput): DType {
+/** As `callOfCase`, with values. */
+export function prepareCase(op: Op, opCase: OpCase, set: DTypeSet): PreparedCase | undefined {
+  const call = callOfCase(op, opCase, set);
+  if (!call) return undefined;
+  const tensors: Record<string, ReferenceTensor> = {};
+  const inputs: Record<string, ArrayLike<number>> = {};
+  Object.entries(call.inputs).forEach(([name, type], i) => {
+    const { data, stored } = roundValues(type, valuesOf(required(opCase.inputs, name, op.name), i + 1));
+    tensors[name] = { ...type, data };
+    inputs[name] = stored;
+  });
+  return { call, inputs, expected: op.reference(tensors, opCase.attrs) };
+}
+
+function dtypeIn(set: DTypeSet, name: string, { dtype }: CaseInput, op: Op): DType {
   if (dtype !== 'float') return dtype;
+  if (set === 'q8' || set === 'q4') return op.traits.packable === name ? set : 'f32';
   return set === 'f16' || (set === 'f32 with f16 storage' && STORED.has(name)) ? 'f16' : 'f32';
 }
 

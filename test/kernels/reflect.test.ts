@@ -14,7 +14,7 @@ import {
 import { KERNELS } from '../../src/kernels/registry.ts';
 import { paramsByteLength } from '../../src/wgsl/params.ts';
 import { OP_CASES } from './cases/index.ts';
-import { DTYPE_SETS, prepareCase } from './op-case.ts';
+import { callOfCase, DTYPE_SETS } from './op-case.ts';
 
 const ROOM = 2 ** 31;
 
@@ -44,8 +44,8 @@ function textsOf(kernel: Kernel): Map<string, { readonly label: string; readonly
   const texts = new Map<string, { readonly label: string; readonly call: KernelCall }>();
   for (const opCase of OP_CASES[kernel.op.name] ?? []) {
     for (const set of DTYPE_SETS) {
-      const prepared = prepareCase(kernel.op, opCase, set);
-      const call = prepared && prepareCall(kernel, prepared.call);
+      const opCall = callOfCase(kernel.op, opCase, set);
+      const call = opCall && prepareCall(kernel, opCall);
       if (!call || typeof call === 'string') continue;
       for (const tuning of tuningPoints(kernel.tuning)) {
         if (!ADAPTERS.some((caps) => kernel.supports(call, tuning, caps) === true)) continue;

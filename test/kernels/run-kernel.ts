@@ -1,5 +1,4 @@
 import { DeviceError, invariant } from '../../src/core/errors.ts';
-import { elementCount } from '../../src/core/shape.ts';
 import { bufferUsage, shaderStage } from '../../src/device/buffer-usage.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
 import {
@@ -55,9 +54,7 @@ export async function runKernel(
       const values = inputs[name];
       const type = call.inputs[name] ?? call.outputs[name];
       invariant(type, `${label} binds "${name}", which the call lacks`);
-      const bytes = values
-        ? packTensor(type.dtype, values)
-        : poisonTensor(type.dtype, elementCount(type.shape));
+      const bytes = values ? packTensor(type, values) : poisonTensor(type);
       buffers.set(name, upload(name, bytes, STORAGE));
     }
     const uniform = upload('params', params, bufferUsage.uniform | bufferUsage.copyDst);
@@ -86,10 +83,10 @@ async function readOutputs(
   buffers: ReadonlyMap<string, GPUBuffer>,
 ): Promise<Named<Float64Array>> {
   const values: Record<string, Float64Array> = {};
-  for (const [name, { dtype, shape }] of Object.entries(outputs)) {
+  for (const [name, type] of Object.entries(outputs)) {
     const buffer = buffers.get(name);
     invariant(buffer, `output "${name}" is bound to nothing`);
-    values[name] = unpackTensor(dtype, await device.readBuffer(buffer, 0, buffer.size), elementCount(shape));
+    values[name] = unpackTensor(type, await device.readBuffer(buffer, 0, buffer.size));
   }
   return values;
 }

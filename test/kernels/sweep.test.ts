@@ -94,7 +94,7 @@ function preparedCases(kernel: Kernel, device: Device): readonly SetOfCase[] {
   const key = `${kernel.op.name} ${shaderF16}`;
   const found = known.get(key);
   if (found) return found;
-  const sets = DTYPE_SETS.filter((set) => set === 'f32' || shaderF16);
+  const sets = DTYPE_SETS.filter((set) => shaderF16 || !set.includes('f16'));
   const made = opCases.flatMap((opCase) =>
     sets.flatMap((set) => {
       const prepared = prepareCase(kernel.op, opCase, set);

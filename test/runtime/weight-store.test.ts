@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from 'vitest';
 import type { Plan } from '../../src/compile/plan.ts';
+import { dequantizeRows, quantizeRows } from '../../src/core/block-quantize.ts';
 import { type DType, storageByteLength } from '../../src/core/dtype.ts';
 import { WeightError } from '../../src/core/errors.ts';
 import { float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from '../../src/core/float16.ts';
@@ -49,7 +50,7 @@ const rounded = (values: Float32Array): Float32Array =>
 
 function weightBuffer(name: string, dtype: DType, rows?: readonly [number, number]): WeightBuffer {
   const shape = [rows ? rows[1] - rows[0] : ROWS, COLS];
-  const byteLength = storageByteLength(dtype, shape[0] === undefined ? 0 : shape[0] * COLS);
+  const byteLength = storageByteLength(dtype, shape);
   return { kind: 'weight', label: name, name, dtype, shape, byteLength, ...(rows && { rows }) };
 }
 
@@ -91,6 +92,47 @@ describeOnAdapters('weight store', (getDevice) => {
       }
     },
   );
+
+  // Rows take 65 to 520 bytes: 96 gives them one by one, 1000 a few at a time, 2 MiB all at once.
+  test.each([96, 1000, 2 ** 21])('packs every format in chunks of %i bytes', async (chunkBytes) => {
+    const columns = 65;
+    const values = Float32Array.from({ length: ROWS * columns }, (_, i) => Math.round(100 * Math.sin(i)));
+    const kinds: readonly { dtype: SafetensorsDType; bytes: Uint8Array }[] = [
+      { dtype: 'F64', bytes: bytesOf(Float64Array.from(values)) },
+      { dtype: 'F32', bytes: bytesOf(values) },
+      { dtype: 'F16', bytes: bytesOf(Uint16Array.from(values, float32ToFloat16)) },
+      { dtype: 'BF16', bytes: bytesOf(Uint16Array.from(values, float32ToBfloat16)) },
+      { dtype: 'I8', bytes: bytesOf(Int8Array.from(values)) },
+    ];
+    const shape = [ROWS, columns];
+    const index = await makeIndex(kinds.map((kind) => ({ name: kind.dtype, shape, ...kind })));
+    const store = createWeightStore(getDevice(), index, { chunkBytes });
+    open.push(store);
+    for (const dtype of ['q8', 'q4'] as const) {
+      const packed = (name: string, rows?: readonly [number, number]): WeightBuffer => {
+        const part = rows ? [rows[1] - rows[0], columns] : shape;
+        const byteLength = storageByteLength(dtype, part);
+        return { kind: 'weight', label: name, name, dtype, shape: part, byteLength, ...(rows && { rows }) };
+      };
+      const weights = kinds.map((kind) => packed(kind.dtype));
+      const parts = [packed('BF16', [0, 8]), packed('BF16', [8, ROWS])];
+      await store.load([planOf(...weights, ...parts)]);
+      const expected = quantizeRows(values, columns, dtype);
+      for (const weight of weights) expect(await readWeight(store, weight), weight.name).toEqual(expected);
+      const halves = await Promise.all(parts.map((part) => readWeight(store, part)));
+      expect(halves.flatMap((words) => [...words])).toEqual([...expected]);
+
+      const rounded = dequantizeRows(expected, columns, dtype);
+      const error = Math.sqrt(
+        values.reduce((sum, value, i) => sum + (value - (rounded[i] ?? 0)) ** 2, 0) /
+          values.reduce((sum, value) => sum + value ** 2, 0),
+      );
+      for (const { dtype: name } of kinds) {
+        expect(store.rounding.get(name)?.dtype).toBe(dtype);
+        expect(store.rounding.get(name)?.relativeError).toBeCloseTo(error, 6);
+      }
+    }
+  });
 
   test('loads ranges of rows', async () => {
     const bytes = bytesOf(Uint16Array.from(small, float32ToBfloat16));

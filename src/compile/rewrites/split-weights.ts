@@ -1,6 +1,6 @@
-import { DTYPE_BYTES, storageByteLength } from '../../core/dtype.ts';
+import { storageByteLength } from '../../core/dtype.ts';
 import { UnsupportedError } from '../../core/errors.ts';
-import { dim, elementCount, type Shape } from '../../core/shape.ts';
+import { dim, type Shape } from '../../core/shape.ts';
 import { type ElementwiseAttrs, EXPRESSION_INPUTS, elementwise } from '../../ops/elementwise.ts';
 import { type EmbeddingAttrs, embedding } from '../../ops/embedding.ts';
 import { linear } from '../../ops/linear.ts';
@@ -18,7 +18,7 @@ export function splitWeightRules(maxBindingBytes: number): readonly RewriteRule[
   const known = new Map<IrTensor, readonly Part[]>();
   const partsOf = ({ inputs: { weight }, scope }: IrNode): readonly Part[] | undefined => {
     if (weight?.source.kind !== 'weight' || weight.source.rows) return undefined;
-    if (storageByteLength(weight.dtype, elementCount(weight.shape)) <= maxBindingBytes) return undefined;
+    if (storageByteLength(weight.dtype, weight.shape) <= maxBindingBytes) return undefined;
     const parts = known.get(weight) ?? cutRows(weight, weight.source.name, maxBindingBytes, scope);
     known.set(weight, parts);
     return parts;
@@ -46,7 +46,8 @@ const ROW_MULTIPLE = 8;
 /** Whole rows of `weight`, as even as can be, each part within one binding. */
 function cutRows({ dtype, shape }: IrTensor, name: string, maxBindingBytes: number, scope: string): Part[] {
   const rows = dim(shape, 0);
-  const rowBytes = elementCount(shape.slice(1)) * DTYPE_BYTES[dtype];
+  // Of 8 rows, since a single one may be rounded up to whole words.
+  const rowBytes = storageByteLength(dtype, shape.with(0, ROW_MULTIPLE)) / ROW_MULTIPLE;
   const most = Math.floor(maxBindingBytes / rowBytes / ROW_MULTIPLE) * ROW_MULTIPLE;
   if (most === 0) {
     throw new UnsupportedError(

@@ -19,6 +19,10 @@ fn store(sum: f32, row: u32, column: u32) {
   y[at] = f32(activated);
 }
 
+fn plainVector(row: u32, columns: u32, step: u32) -> vec4f {
+  return vec4f(weight[row * (columns / 4u) + step]);
+}
+
 const SIDE = 16u;
 const THREADS = SIDE * SIDE;
 const ROWS = 4u;
@@ -87,5 +91,5 @@ fn loadX(row: u32, step: u32) -> vec4f {
 
 fn loadWeight(column: u32, step: u32) -> vec4f {
   if (step >= params.k / 4u) { return vec4f(0.0); }
-  return vec4f(weight[min(column, params.n - 1u) * (params.k / 4u) + step]);
+  return plainVector(min(column, params.n - 1u), params.k, step);
 }

@@ -5,7 +5,7 @@ import type { OpCase } from '../op-case.ts';
 const value = (i: number): number => Math.fround(Math.sin(i * 7.3) * 3);
 
 /** `count` values as a checkpoint of this format stores them. */
-function wordsOf(format: WeightFormat, count: number): number[] {
+export function wordsOf(format: WeightFormat, count: number): number[] {
   const bytes = new DataView(new ArrayBuffer(Math.ceil((count * WEIGHT_FORMAT_BYTES[format]) / 4) * 4));
   for (let i = 0; i < count; i++) {
     if (format === 'F32') bytes.setFloat32(i * 4, value(i), true);

@@ -19,6 +19,7 @@ import { matmulCases } from './matmul.ts';
 import { castCases, concatCases, permuteCases, sliceCases } from './movement.ts';
 import { addLayerNormCases, addRmsNormCases, layerNormCases, rmsNormCases } from './norm.ts';
 import { patchifyCases } from './patchify.ts';
+import { quantizeWeightCases } from './quantize-weight.ts';
 import { argmaxCases, reduceCases } from './reduce.ts';
 import { ropeCases } from './rope.ts';
 import { markSeenCases, sampleTokenCases } from './sampling.ts';
@@ -53,6 +54,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   markSeen: markSeenCases,
   patchify: patchifyCases,
   permute: permuteCases,
+  quantizeWeight: quantizeWeightCases,
   reduce: reduceCases,
   rmsNorm: rmsNormCases,
   rope: ropeCases,

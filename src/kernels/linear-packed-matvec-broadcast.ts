@@ -1,0 +1,128 @@
+import { linear } from '../ops/linear.ts';
+import { workgroupIndex } from '../wgsl/dispatch.ts';
+import { packedRows, VECTORS_PER_WORD } from '../wgsl/packed.ts';
+import { subgroups } from '../wgsl/subgroups.ts';
+import { wgsl } from '../wgsl/wgsl.ts';
+import { defineKernel, spreadWorkgroups } from './kernel.ts';
+import {
+  linearBindings,
+  linearCost,
+  linearParams,
+  linearStore,
+  packedDType,
+  preparePackedLinear,
+  vec4Elements,
+} from './linear-call.ts';
+import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
+
+/** Columns of a lane. */
+const COLUMNS = 4;
+
+/**
+ * linear over a packed weight for a few rows, in the registers of one small subgroup: decoding on adapters that run
+ * on a CPU.
+ *
+ *     x, one row     │ lane 0 │ lane 1 │ ... │      Per block of 32 a lane loads the words of its 4 columns, which no
+ *                    └────────┴────────┴─────┘      one else needs, and its vec4 of x (two of 4 lanes);
+ *     weight, lane's columns: words of the block    subgroupBroadcast hands x round. Integers are summed as floats, and
+ *                                                   the block's scale multiplies the sum once.
+ *
+ * A load costs such an adapter about ten instructions for each word of each lane, so a packed weight is read
+ * in a quarter or an eighth of the time; unpacking takes a shift up, a shift down and a conversion for each lane.
+ */
+export const linearPackedMatvecBroadcast = defineKernel({
+  name: 'linear_packed_matvec_broadcast',
+  op: linear,
+  bindings: linearBindings,
+  params: linearParams,
+  tuning: { lanes: [8, 4], rows: [1, 4] },
+  prepare: preparePackedLinear,
+  supports({ params }, { lanes, rows }, caps) {
+    if (!hasSubgroupsOf(lanes, caps)) return `the adapter's subgroups are not of ${lanes}`;
+    if (params.k % 4 !== 0) return `${params.k} features are not a multiple of 4`;
+    if (rows > 1 && params.m === 1) return `one row would leave ${rows - 1} of ${rows} idle`;
+    return params.n % 4 === 0 || `${params.n} columns are not a multiple of 4`;
+  },
+  elements: (shape) => ({ ...vec4Elements(shape, 'x', 'bias', 'residual', 'y'), weight: 'u32' }),
+  wgsl(shape, { lanes, rows }) {
+    const dtype = packedDType(shape);
+    const vectors = VECTORS_PER_WORD[dtype];
+    const words = range(8 / vectors);
+    const perLane = 8 / lanes;
+    const storedVector = (j: number, v: number): string =>
+      `stored(q${j}_${Math.floor(v / vectors)}${v % vectors === 1 ? ' >> 4u' : ''})`;
+    return wgsl`
+      ${subgroups}${workgroupIndex}${packedRows(dtype)}${linearStore(shape, 4)}
+      const LANES = ${lanes}u;
+      const ROWS = ${rows}u;
+
+      @compute @workgroup_size(LANES)
+      fn main(
+        @builtin(workgroup_id) workgroupId: vec3u,
+        @builtin(num_workgroups) numWorkgroups: vec3u,
+        @builtin(subgroup_invocation_id) lane: u32,
+      ) {
+        let rowTiles = (params.m + ROWS - 1u) / ROWS;
+        let tile = workgroupIndex(workgroupId, numWorkgroups);
+        let firstRow = (tile % rowTiles) * ROWS;
+        let firstColumn = (tile / rowTiles) * LANES * 4u;
+        if (firstColumn >= params.n) { return; }
+        let column = firstColumn + lane * 4u;
+        let steps = params.k / 4u;
+        let blocks = rowBlocks(params.k);
+        ${range(rows).map((i) => `let x${i} = min(firstRow + ${i}u, params.m - 1u) * steps;`)}
+        ${range(COLUMNS).map((j) => `let w${j} = rowStart(min(column, params.n - 4u) + ${j}u, params.k);`)}
+
+        ${range(rows).map((i) => `var sum${i} = vec4f(0.0);`)}
+        for (var b = 0u; b < blocks; b++) {
+          let scales = vec4f(${range(COLUMNS)
+            .map((j) => `scaleOf(w${j}, blocks, b)`)
+            .join(', ')});
+          ${words.flatMap((w) => range(COLUMNS).map((j) => `let q${j}_${w} = weight[w${j} + b * BLOCK_WORDS + ${w}u];`))}
+          // Past the end of a row the last vector stands in: the weight is zero there.
+          ${range(rows).flatMap((i) => range(perLane).map((p) => `let x${i}_${p} = vec4f(x[x${i} + min(8u * b + ${p}u * LANES + lane, steps - 1u)]);`))}
+          ${range(rows).flatMap((i) => range(perLane).map((p) => `let own${i}_${p} = x${i}_${p} * PLACES;`))}
+          ${range(rows).map(
+            (i) =>
+              `var part${i} = vec4f(-ZERO * subgroupAdd(dot(${range(perLane)
+                .map((p) => `x${i}_${p}`)
+                .join(' + ')}, vec4f(1.0))));`,
+          )}
+          {
+            ${range(8).flatMap((v) => [
+              `let columns${v} = mat4x4f(${range(COLUMNS)
+                .map((j) => storedVector(j, v))
+                .join(', ')});`,
+              ...range(rows).map(
+                (i) =>
+                  `part${i} += subgroupBroadcast(own${i}_${Math.floor(v / lanes)}, ${v % lanes}u) * columns${v};`,
+              ),
+            ])}
+          }
+          ${range(rows).map((i) => `sum${i} += part${i} * scales;`)}
+        }
+
+        let end = min(firstRow + ROWS, params.m);
+        for (var row = firstRow; row < end; row++) {
+          if (column < params.n) { store(sum0, row, column); }
+          ${range(rows - 1).map((row) => `sum${row} = sum${row + 1};`)}
+        }
+      }
+    `;
+  },
+  dispatch: ({ params: { m, n } }, { lanes, rows }) =>
+    spreadWorkgroups(Math.ceil(n / (4 * lanes)) * Math.ceil(m / rows)),
+  cost: linearCost,
+  efficiency: ({ params: { m, n, k }, dtypes }, { lanes, rows }, { kind }) => {
+    const work = softwareWork({
+      tiles: Math.ceil(n / (4 * lanes)) * Math.ceil(m / rows),
+      steps: Math.ceil(k / 32),
+      // A scale is one word, a quarter of a vec4.
+      laneLoads: COLUMNS * (dtypes.weight === 'q4' ? 1.25 : 2.25) + (8 / lanes) * rows,
+      uniformLoads: 0,
+      multiplyAdds: 32 * COLUMNS * (rows + 3),
+      lanes,
+    });
+    return (work / (m * n * k)) * (kind === 'software' ? 1 : 20);
+  },
+});
