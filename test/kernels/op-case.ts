@@ -26,6 +26,8 @@ export interface OpCase {
   readonly inputs: Named<CaseInput>;
   /** Max absolute error over the RMS of the output; default by the output's dtype. */
   readonly tolerance?: number;
+  /** For cases so large that a few sets must do; all unless told. */
+  readonly sets?: readonly DTypeSet[];
 }
 
 /** Which float inputs of a case are f16, or whether its packable one is packed. */
@@ -55,7 +57,7 @@ export function callOfCase(op: Op, opCase: OpCase, set: DTypeSet): OpCall | unde
   const inputs = typesIn(set);
   const plain = typesIn('f32');
   const differs = Object.entries(inputs).some(([name, { dtype }]) => dtype !== plain[name]?.dtype);
-  if (set !== 'f32' && !differs) return undefined;
+  if ((set !== 'f32' && !differs) || opCase.sets?.includes(set) === false) return undefined;
   const outputs = op.infer(inputs, opCase.attrs, `${op.name} (${opCase.label})`);
   return { inputs, outputs, attrs: opCase.attrs };
 }
