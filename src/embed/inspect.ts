@@ -1,5 +1,5 @@
 import { compile } from '../compile/compile.ts';
-import type { FloatDType } from '../core/dtype.ts';
+import type { WeightDType } from '../core/dtype.ts';
 import {
   BASELINE,
   scratchBytesOf,
@@ -40,7 +40,7 @@ export function inspectDualEncoder(
   model: DualEncoder,
   index: TensorIndex,
   weights: WeightRoot,
-  dtype: FloatDType,
+  dtype: WeightDType,
 ): DualEncoderReport {
   const precision = choosePrecision(dtype, BASELINE, index);
   const { vision, text } = model;

@@ -55,6 +55,7 @@ function withOwnConstants(device: Device, shared: WeightStore): WeightStore {
     get byteLength() {
       return constants.byteLength;
     },
+    rounding: constants.rounding,
     dispose: () => constants.dispose(),
   };
 }
