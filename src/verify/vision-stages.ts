@@ -104,12 +104,34 @@ export async function featuresOf(
   { media }: Prompt,
 ): Promise<Float32Array | undefined> {
   if (media.length === 0) return undefined;
-  if (recordedFeatures(reference, run)) return referenceFeatures(reference, run, runtime.model);
+  if (recordedFeatures(reference, run)) {
+    const { model } = runtime;
+    const recorded = await referenceFeatures(reference, run, model);
+    return inMediaOrder(recorded, media, model.vision?.featureWidth ?? model.text.hiddenSize);
+  }
   const tiles = await tilesOf(reference, run, media);
   const features: Float32Array[] = [];
   for (const medium of media)
     features.push((await runMedium(runtime, medium.layout, tiles.get(medium) ?? [], [])).features);
   return joined(features);
+}
+
+/** Features of all pictures, then of all videos, as the reference runs its tower, in the order of the prompt. */
+function inMediaOrder(
+  features: Float32Array,
+  media: readonly ProcessedMedium[],
+  width: number,
+): Float32Array {
+  const parts = new Map<ProcessedMedium, Float32Array>();
+  let begin = 0;
+  for (const kind of ['image', 'video'] as const) {
+    for (const medium of media.filter((one) => one.kind === kind)) {
+      const end = begin + medium.layout.tokens * width;
+      parts.set(medium, features.subarray(begin, end));
+      begin = end;
+    }
+  }
+  return joined(media.map((medium) => parts.get(medium) ?? []));
 }
 
 const recordedFeatures = (reference: Reference, run: ReferenceRun): string | undefined =>
