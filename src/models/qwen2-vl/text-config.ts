@@ -63,10 +63,8 @@ export function mropeReader(json: ConfigReader, defaults: MropeDefaults): Config
     rope_theta: (scaling?.has('rope_theta') ? scaling : text).number('rope_theta', defaults.theta),
     rope_type: type === 'mrope' ? 'default' : type,
   };
-  return readConfig(
-    { num_key_value_heads: defaults.numKeyValueHeads, ...text.json, rope_parameters: rope },
-    text.where,
-  );
+  const { num_key_value_heads: heads = defaults.numKeyValueHeads } = text.json;
+  return readConfig({ ...text.json, num_key_value_heads: heads, rope_parameters: rope }, text.where);
 }
 
 /** Throws ConfigError where a size is negative. */

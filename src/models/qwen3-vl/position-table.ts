@@ -15,22 +15,23 @@ export interface TableTaps {
 export function tableTaps(side: number, [rows, columns]: PatchGrid, places: PatchPlaces): TableTaps {
   const byRow = Array.from({ length: rows }, (_, row) => axisTaps(row, rows, side));
   const byColumn = Array.from({ length: columns }, (_, column) => axisTaps(column, columns, side));
-  const corners = [0, 1, 2, 3].map((corner) => ({ upper: corner >> 1, left: corner & 1 }));
+  // Of the two neighbours on each axis: the one before and the one after.
+  const corners = [0, 1].flatMap((inRow) => [0, 1].map((inColumn) => ({ inRow, inColumn })));
   const tapsOf = (patch: number) => ({
     row: byRow[places.rows[patch] ?? 0] ?? { taps: [], weights: [] },
     column: byColumn[places.columns[patch] ?? 0] ?? { taps: [], weights: [] },
   });
   return {
-    indices: corners.map(({ upper, left }) =>
+    indices: corners.map(({ inRow, inColumn }) =>
       places.rows.map((_, patch) => {
         const { row, column } = tapsOf(patch);
-        return (row.taps[upper] ?? 0) * side + (column.taps[left] ?? 0);
+        return (row.taps[inRow] ?? 0) * side + (column.taps[inColumn] ?? 0);
       }),
     ),
-    weights: corners.map(({ upper, left }) =>
+    weights: corners.map(({ inRow, inColumn }) =>
       Float32Array.from(places.rows, (_, patch) => {
         const { row, column } = tapsOf(patch);
-        return (row.weights[upper] ?? 0) * (column.weights[left] ?? 0);
+        return (row.weights[inRow] ?? 0) * (column.weights[inColumn] ?? 0);
       }),
     ),
   };
