@@ -39,7 +39,7 @@ export interface Session {
   output(name: string): DeviceTensor;
   /** Runs once with every dispatch timed on the GPU. Throws UnsupportedError without timestamp-query. */
   profile(inputs: Readonly<Record<string, InputValue>>): Promise<readonly DispatchTime[]>;
-  /** Frees what the session alone holds; weights and states belong to their stores. */
+  /** Frees what the session alone holds, constants among it; weights and states belong to their stores. */
   dispose(): void;
 }
 
@@ -49,6 +49,22 @@ export interface Session {
  * allocated then.
  */
 export async function createSession(device: Device, plan: Plan, options: SessionOptions): Promise<Session> {
+  // Before loading: a session that is disposed of meanwhile must not take shared constants with it.
+  const release = options.weights.retain(plan);
+  try {
+    return await prepareSession(device, plan, options, release);
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+async function prepareSession(
+  device: Device,
+  plan: Plan,
+  options: SessionOptions,
+  release: () => void,
+): Promise<Session> {
   const { weights, states, onProgress, label = 'session' } = options;
   // Settled together: an error must not leave the other half running behind the caller's back.
   const [pipelines, loaded] = await Promise.allSettled([
@@ -83,7 +99,16 @@ export async function createSession(device: Device, plan: Plan, options: Session
     const groups = await device.withErrorScope(`${label}: bind groups`, () =>
       createBindGroups(device, plan, params, buffers),
     );
-    return assembleSession({ device, plan, label, buffers, owned, pipelines: pipelines.value, groups });
+    return assembleSession({
+      device,
+      plan,
+      label,
+      buffers,
+      owned,
+      pipelines: pipelines.value,
+      groups,
+      release,
+    });
   } catch (error) {
     for (const buffer of owned) device.destroyBuffer(buffer);
     throw error;
@@ -100,9 +125,12 @@ interface SessionParts {
   readonly owned: readonly GPUBuffer[];
   readonly pipelines: readonly GPUComputePipeline[];
   readonly groups: readonly GPUBindGroup[];
+  /** Lets go of the plan's constants. */
+  readonly release: () => void;
 }
 
-function assembleSession({ device, plan, label, buffers, owned, pipelines, groups }: SessionParts): Session {
+function assembleSession(parts: SessionParts): Session {
+  const { device, plan, label, buffers, owned, pipelines, groups, release } = parts;
   const writer = createInputWriter(device, plan, buffers, label);
   const readBack = createReadBack(device, label);
   const steps = plan.dispatches.map((dispatch, i) => {
@@ -174,6 +202,7 @@ function assembleSession({ device, plan, label, buffers, owned, pipelines, group
       disposed = true;
       readBack.dispose();
       for (const buffer of owned) device.destroyBuffer(buffer);
+      release();
     },
   };
 }

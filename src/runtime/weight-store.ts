@@ -36,6 +36,11 @@ export interface WeightStore {
    * with one progress. Throws WeightError naming every missing tensor, or the one that does not fit.
    */
   load(plans: readonly Plan[]): Promise<void>;
+  /**
+   * Keeps the constants of `plan` until the function it gives is called, which frees those that no other plan keeps:
+   * pictures of every size bring constants of their own.
+   */
+  retain(plan: Plan): () => void;
   /** Throws an internal error where it was not loaded. */
   buffer(wanted: WeightBuffer | ConstantBuffer): GPUBuffer;
   /** GPU bytes held. */
@@ -53,6 +58,8 @@ export function createWeightStore(
 ): WeightStore {
   const buffers = new Map<string, GPUBuffer>();
   const rounding = new Map<string, Rounding>();
+  /** How many plans keep each constant. */
+  const keepers = new Map<string, number>();
   // Loads run one after another, so that two sessions made at once do not load a tensor twice.
   let lastLoad: Promise<void> = Promise.resolve();
   let disposed = false;
@@ -88,6 +95,20 @@ export function createWeightStore(
       const load = lastLoad.then(() => loadMissing(plans));
       lastLoad = load.catch(() => undefined);
       return load;
+    },
+    retain(plan) {
+      const keys = plan.buffers.flatMap((buffer) => (buffer.kind === 'constant' ? [keyOf(buffer)] : []));
+      for (const key of keys) keepers.set(key, (keepers.get(key) ?? 0) + 1);
+      return () => {
+        for (const key of keys.splice(0)) {
+          const left = (keepers.get(key) ?? 0) - 1;
+          keepers.set(key, left);
+          const buffer = buffers.get(key);
+          if (left > 0 || !buffer) continue;
+          device.destroyBuffer(buffer);
+          buffers.delete(key);
+        }
+      };
     },
     buffer(wanted) {
       const buffer = buffers.get(keyOf(wanted));

@@ -174,7 +174,7 @@ test.for([
   [
     'unknown model_type',
     { model_type: 'gpt9' },
-    'model_type "gpt9" is not supported; expected one of gemma, llama, ',
+    'model_type "gpt9" is not supported; expected one of gemma',
   ],
   ['missing field', { model_type: 'llava' }, '"vision_config" is missing'],
   [

@@ -5,7 +5,7 @@ import type { Model } from '../../src/models/model.ts';
 import type { Precision } from '../../src/models/parameters.ts';
 import { createModel } from '../../src/models/registry.ts';
 import { makePrompt, referenceTiles } from '../../src/verify/inputs.ts';
-import { referenceFeatures } from '../../src/verify/stages.ts';
+import { referenceFeatures } from '../../src/verify/vision-stages.ts';
 import { readGoldenJson } from '../read-golden.ts';
 import { openGolden } from './golden.ts';
 import { relativeError } from './part.ts';

@@ -167,6 +167,28 @@ describeOnAdapters('weight store', (getDevice) => {
     expect(device.memory.liveBytes).toBe(before);
   });
 
+  test('frees a constant with the last plan that keeps it', async () => {
+    const device = getDevice();
+    const before = device.memory.liveBytes;
+    const store = createWeightStore(device, new Map());
+    open.push(store);
+    const constant = (name: string, length: number): Plan['buffers'][number] => {
+      const data = new Float32Array(length);
+      return { kind: 'constant', label: name, name, data, byteLength: data.byteLength };
+    };
+    const plans = [planOf(constant('shared', 4), constant('a', 8)), planOf(constant('shared', 4))];
+    const [releaseFirst, releaseSecond] = plans.map((plan) => store.retain(plan));
+    await store.load(plans);
+    expect(device.memory.liveBytes).toBe(before + 48);
+    releaseFirst?.();
+    releaseFirst?.();
+    expect(device.memory.liveBytes).toBe(before + 16);
+    releaseSecond?.();
+    expect(device.memory.liveBytes).toBe(before);
+    await store.load(plans);
+    expect(device.memory.liveBytes).toBe(before + 48);
+  });
+
   test('names every missing tensor and the one that does not fit, and holds nothing then', async () => {
     const device = getDevice();
     const before = device.memory.liveBytes;
