@@ -171,11 +171,7 @@ test('a language model refuses pictures', async () => {
 });
 
 test.for([
-  [
-    'unknown model_type',
-    { model_type: 'gpt9' },
-    'model_type "gpt9" is not supported; expected one of gemma',
-  ],
+  ['unknown model_type', { model_type: 'gpt9' }, 'model_type "gpt9" is not supported; expected one of gemma'],
   ['missing field', { model_type: 'llava' }, '"vision_config" is missing'],
   [
     'unknown rope',
