@@ -38,9 +38,9 @@ export { composeVlm, tokensPerImage, type VlmParts } from './models/compose/comp
 export type { Projector, ProjectorChoice, ProjectorSizes } from './models/compose/projector-choice.ts';
 export { projectors } from './models/compose/projectors.ts';
 export type { EncoderOptions, VisionEncoder } from './models/compose/vision-encoder.ts';
+export { uniformFrames } from './processors/frame-sampling.ts';
 export type { ContentPart, Message } from './text/messages.ts';
 export { type OpenVideoOptions, openVideo, type VideoSource } from './video/open-video.ts';
-export { atMostFrames, framesPerSecond, uniformFrames } from './video/sampling.ts';
-export type { Frame, FrameSampling, Video, VideoMetadata } from './video/video.ts';
+export type { Video, VideoMetadata } from './video/video.ts';
 export { type CheckpointFiles, memoryFiles, urlFiles } from './weights/checkpoint-files.ts';
 export type { UrlOptions } from './weights/url-source.ts';

@@ -7,7 +7,10 @@ import { roundHalfEven } from './qwen-vl/smart-resize.ts';
  * neither is asked for. Reference: default_sample_indices_fn of transformers 5.23, video_utils.py.
  * Throws InputError where there are fewer frames, or frames without time are asked for by it.
  */
-export function uniformFrames({ frameCount, fps }: VideoClip, wish: FrameSampling): readonly number[] {
+export function uniformFrames(
+  { frameCount, fps }: Pick<VideoClip, 'frameCount' | 'fps'>,
+  wish: FrameSampling,
+): readonly number[] {
   let count = wish.numFrames;
   if (count === undefined && wish.fps !== undefined) {
     if (fps === null) {

@@ -1,4 +1,4 @@
-import { UnsupportedError } from '../core/errors.ts';
+import { EngineError, UnsupportedError } from '../core/errors.ts';
 import { frameTimes } from './animation-times.ts';
 import { toPicture } from './raw-frame.ts';
 import type { FrameSource } from './video.ts';
@@ -13,42 +13,57 @@ export async function openAnimationInBrowser(file: VideoFile, type: string): Pro
     );
   }
   const bytes = data instanceof Blob ? await data.arrayBuffer() : data;
-  const decoder = new ImageDecoder({ data: bytes, type, colorSpaceConversion: 'none' });
-  try {
-    await Promise.all([decoder.completed, decoder.tracks.ready]);
-    const frameCount = decoder.tracks.selectedTrack?.frameCount ?? 0;
-    checkLimits(file, 1, 1, frameCount);
-    // How long a frame stays is known only once it is decoded.
-    const delaysMs: number[] = [];
-    let [width, height] = [0, 0];
-    for (let frameIndex = 0; frameIndex < frameCount; frameIndex++) {
-      const { image } = await decoder.decode({ frameIndex });
-      delaysMs.push((image.duration ?? 0) / 1000);
-      [width, height] = [image.displayWidth, image.displayHeight];
-      image.close();
-      if (frameIndex === 0) checkLimits(file, width, height, frameCount);
+  const withDecoder = async function* <T>(
+    use: (decoder: ImageDecoder) => AsyncGenerator<T>,
+  ): AsyncGenerator<T> {
+    const decoder = new ImageDecoder({ data: bytes, type, colorSpaceConversion: 'none' });
+    try {
+      await Promise.all([decoder.completed, decoder.tracks.ready]);
+      yield* use(decoder);
+    } catch (cause) {
+      throw cause instanceof EngineError ? cause : corruptVideo(name, cause);
+    } finally {
+      decoder.close();
     }
-    return {
-      name,
-      width,
-      height,
-      ...frameTimes(delaysMs),
-      async *decode(indices) {
-        for (const frameIndex of indices) {
-          const { image } = await decoder.decode({ frameIndex }).catch((cause: unknown) => {
-            throw corruptVideo(name, cause);
-          });
-          try {
-            yield await toPicture(image, name);
-          } finally {
-            image.close();
-          }
-        }
-      },
-      close: async () => decoder.close(),
-    };
-  } catch (cause) {
-    decoder.close();
-    throw cause instanceof DOMException || cause instanceof TypeError ? corruptVideo(name, cause) : cause;
+  };
+  // How long a frame stays is known only once it is decoded.
+  const delaysMs: number[] = [];
+  let [width, height] = [0, 0];
+  for await (const image of withDecoder((decoder) => eachImage(decoder, file))) {
+    delaysMs.push((image.duration ?? 0) / 1000);
+    [width, height] = [image.displayWidth, image.displayHeight];
+  }
+  return {
+    name,
+    width,
+    height,
+    frameCount: delaysMs.length,
+    ...frameTimes(delaysMs),
+    decode: (indices) =>
+      withDecoder(async function* (decoder) {
+        for await (const image of images(decoder, indices)) yield await toPicture(image, name);
+      }),
+  };
+}
+
+async function* eachImage(decoder: ImageDecoder, file: VideoFile): AsyncGenerator<VideoFrame> {
+  const frameCount = decoder.tracks.selectedTrack?.frameCount ?? 0;
+  checkLimits(file, 1, 1, frameCount);
+  const indices = Array.from({ length: frameCount }, (_, i) => i);
+  for await (const image of images(decoder, indices)) {
+    checkLimits(file, image.displayWidth, image.displayHeight, frameCount);
+    yield image;
+  }
+}
+
+/** Each is closed when the next is asked for. */
+async function* images(decoder: ImageDecoder, indices: readonly number[]): AsyncGenerator<VideoFrame> {
+  for (const frameIndex of indices) {
+    const { image } = await decoder.decode({ frameIndex });
+    try {
+      yield image;
+    } finally {
+      image.close();
+    }
   }
 }

@@ -28,6 +28,7 @@ export async function openAnimationInNode(file: VideoFile): Promise<FrameSource>
     name,
     width,
     height,
+    frameCount,
     ...frameTimes(Array.from({ length: frameCount }, (_, i) => header.delay?.[i] ?? 0)),
     async *decode(indices) {
       for (let next = 0; next < indices.length; ) {
@@ -44,7 +45,6 @@ export async function openAnimationInNode(file: VideoFile): Promise<FrameSource>
         next += inWindow.length;
       }
     },
-    close: async () => {},
   };
 }
 

@@ -11,24 +11,27 @@ import { checkFrameCount, checkLimits, corruptVideo, moreThanBytes, type VideoFi
 
 /** MP4, MOV, WebM or Matroska. Throws as openVideo does. */
 export async function openMovie(file: VideoFile): Promise<FrameSource> {
-  const { name, byteLength } = file;
+  const { name } = file;
   const reader = await loadReader();
-  const { CustomSource, Input, MP4, QTFF, MATROSKA, WEBM } = reader.mediabunny;
+  const input = await openInput(reader, file);
+  try {
+    return await readHeaders(reader, input, file);
+  } catch (cause) {
+    throw cause instanceof EngineError ? cause : corruptVideo(name, cause);
+  } finally {
+    input.dispose();
+  }
+}
+
+async function openInput({ mediabunny }: VideoReader, file: VideoFile): Promise<Input> {
+  const { CustomSource, Input, MP4, QTFF, MATROSKA, WEBM } = mediabunny;
   const { read, close } = await openRanges(file);
-  const input = new Input({
+  return new Input({
     // Every read has to come by, so that none goes on for ever; hence no further cache.
-    source: new CustomSource({ getSize: () => byteLength, read, dispose: close, maxCacheSize: 0 }),
+    source: new CustomSource({ getSize: () => file.byteLength, read, dispose: close, maxCacheSize: 0 }),
     // Not every format it knows: playlists would have it open files and addresses of their own choice.
     formats: [MP4, QTFF, MATROSKA, WEBM],
   });
-  try {
-    const format = await findFormat(input, file);
-    if (format === MP4 || format === QTFF) await checkSampleCounts(file, read);
-    return await openTrack(reader, input, await findTrack(input, file), file);
-  } catch (cause) {
-    input.dispose();
-    throw cause instanceof EngineError ? cause : corruptVideo(name, cause);
-  }
 }
 
 async function findFormat(input: Input, { name }: VideoFile): Promise<InputFormat> {
@@ -62,39 +65,40 @@ async function findTrack(input: Input, { name }: VideoFile): Promise<InputVideoT
 /** mediabunny's names. */
 const NODE_CODECS: readonly string[] = ['avc', 'hevc', 'vp8', 'vp9', 'av1'];
 
-async function openTrack(
-  { mediabunny, decode }: VideoReader,
-  input: Input,
-  track: InputVideoTrack,
-  file: VideoFile,
-): Promise<FrameSource> {
+async function readHeaders(reader: VideoReader, input: Input, file: VideoFile): Promise<FrameSource> {
   const { name } = file;
+  const { EncodedPacketSink, MP4, QTFF } = reader.mediabunny;
+  const format = await findFormat(input, file);
+  if (format === MP4 || format === QTFF) await checkSampleCounts(file);
+  const track = await findTrack(input, file);
   const [storedWidth, storedHeight] = [await track.getCodedWidth(), await track.getCodedHeight()];
   checkLimits(file, storedWidth, storedHeight, 1);
-  const timeline = await readTimeline(new mediabunny.EncodedPacketSink(track), file);
   const orientation = orientationOf(await track.getRotation(), await track.getFlip());
   const isTurned = orientation >= 5;
-  const { begins, durationSeconds } = timeline;
+  const { begins, durationSeconds } = await readTimeline(new EncodedPacketSink(track), file);
   const first = begins[0] ?? 0;
   return {
     name,
     width: isTurned ? storedHeight : storedWidth,
     height: isTurned ? storedWidth : storedHeight,
+    frameCount: begins.length,
     durationSeconds,
     fps: nominalRate(begins.length, durationSeconds),
     timesSeconds: begins.map((begin) => begin - first),
     async *decode(indices) {
-      const wanted = indices.map((index) => begins[index] ?? 0);
+      const input = await openInput(reader, file);
       try {
-        for await (const frame of decode(track, wanted)) {
+        const wanted = indices.map((index) => begins[index] ?? 0);
+        for await (const frame of reader.decode(await findTrack(input, file), wanted)) {
           const picture = await toPicture(frame, name);
           yield orientation === 1 ? picture : turnUpright(picture, orientation);
         }
       } catch (cause) {
         throw cause instanceof EngineError ? cause : corruptVideo(name, cause);
+      } finally {
+        input.dispose();
       }
     },
-    close: async () => input.dispose(),
   };
 }
 

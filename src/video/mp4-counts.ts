@@ -1,7 +1,5 @@
+import { openRanges, type ReadRange } from './ranges.ts';
 import { checkFrameCount, moreThanBytes, type VideoFile } from './video-file.ts';
-
-/** Reads bytes `begin` to `end`, which lie within the file. */
-export type ReadRange = (begin: number, end: number) => Uint8Array | Promise<Uint8Array>;
 
 /** Boxes that hold boxes, on the way to a track's tables. ISO/IEC 14496-12, table 1. */
 const CONTAINERS = new Set(['moov', 'trak', 'mdia', 'minf', 'stbl', 'moof', 'traf']);
@@ -18,14 +16,13 @@ interface Box {
  * bytes: one run of a table says so in 8 bytes, and mediabunny (1.61) writes them out one by one. Sound may have many
  * more, and is never read.
  */
-export async function checkSampleCounts(
-  { name, byteLength, limits }: VideoFile,
-  read: ReadRange,
-): Promise<void> {
+export async function checkSampleCounts(file: VideoFile): Promise<void> {
+  const { name, byteLength, limits } = file;
   const check = (count: number): void => {
     if (count > byteLength) throw moreThanBytes(name, count, byteLength);
     checkFrameCount(name, limits, count);
   };
+  const { read, close } = await openRanges(file);
   let isVideo = true;
   const walk = async (parent: string, begin: number, end: number): Promise<void> => {
     for (let box = await boxAt(read, begin, end); box; box = await boxAt(read, box.end, end)) {
@@ -41,7 +38,11 @@ export async function checkSampleCounts(
       else if (isVideo && type === 'stsc') check(await total(read, box, 12, 4));
     }
   };
-  await walk('', 0, byteLength);
+  try {
+    await walk('', 0, byteLength);
+  } finally {
+    close();
+  }
 }
 
 /** The box that begins at `begin`, or null where none fits. Cut-off ones are given up to the cut. */

@@ -4,7 +4,7 @@ import { isNode } from '../image/import-hidden.ts';
 import type { PictureSource } from '../image/load-picture.ts';
 import { checkEnd, endsOf, type FileEnds, HEAD_BYTES, TAIL_BYTES } from './file-end.ts';
 import { openMovie } from './movie.ts';
-import { DEFAULT_FPS, openPictures } from './picture-list.ts';
+import { openPictures } from './picture-list.ts';
 import { createVideo, type FrameSource, type Video } from './video.ts';
 import type { VideoFile, VideoLimits } from './video-file.ts';
 
@@ -16,7 +16,7 @@ export type VideoSource = string | URL | Uint8Array | Blob | readonly PictureSou
 
 export type OpenVideoOptions = VideoLimits &
   FetchLimits & {
-    /** How fast pictures of a folder or an array follow one another; clips know it themselves. Default 24. */
+    /** How fast pictures of a folder or an array follow one another; clips know it themselves. Without it they have no times. */
     readonly fps?: number;
   };
 
@@ -25,7 +25,7 @@ const DEFAULT_MAX_BYTES = 512 * 2 ** 20;
 
 /**
  * Opens an MP4, MOV, WebM, Matroska, GIF or WebP file, or pictures in a row. Headers are read, frames are not: those
- * come from `frames`, one at a time. Close it in the end.
+ * come from `frames`, one at a time.
  * Throws InputError when it cannot be read, is damaged, holds no frames or is over a limit; UnsupportedError for other
  * formats and codecs, and where the packages that decode are not installed.
  */
@@ -35,7 +35,7 @@ export async function openVideo(source: VideoSource, options: OpenVideoOptions =
 
 async function openSource(source: VideoSource, options: OpenVideoOptions): Promise<FrameSource> {
   if (Array.isArray(source)) {
-    return openPictures('pictures', source, options.fps ?? DEFAULT_FPS, options);
+    return openPictures('pictures', source, options.fps ?? null, options);
   }
   const given = source as Exclude<VideoSource, readonly PictureSource[]>;
   if (given instanceof Blob) {
@@ -54,7 +54,7 @@ async function openSource(source: VideoSource, options: OpenVideoOptions): Promi
   const { readEntry } = await import('./path-node.ts');
   const entry = await readEntry(url ?? String(given));
   return entry.kind === 'folder'
-    ? openPictures(entry.path, entry.pictures, options.fps ?? DEFAULT_FPS, options)
+    ? openPictures(entry.path, entry.pictures, options.fps ?? null, options)
     : openFile(
         { name: entry.path, data: entry.path, byteLength: entry.ends.byteLength, limits: options },
         entry.ends,

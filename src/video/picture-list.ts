@@ -3,17 +3,14 @@ import { type LoadPictureOptions, loadPicture, type PictureSource } from '../ima
 import type { FrameSource } from './video.ts';
 import { checkLimits, type VideoLimits } from './video-file.ts';
 
-/** What transformers' processors take where nobody says how fast pictures follow one another. */
-export const DEFAULT_FPS = 24;
-
-/** Pictures in the order given, each read when its turn comes. Throws as openVideo and loadPicture do. */
+/** Pictures in the order given, `fps` a second or without time, each read when its turn comes. Throws as openVideo and loadPicture do. */
 export async function openPictures(
   name: string,
   pictures: readonly PictureSource[],
-  fps: number,
+  fps: number | null,
   limits: VideoLimits & LoadPictureOptions,
 ): Promise<FrameSource> {
-  if (!(fps > 0 && Number.isFinite(fps))) {
+  if (fps !== null && !(fps > 0 && Number.isFinite(fps))) {
     throw new InputError(`video "${name}": its fps is ${fps}; expected a positive number.`);
   }
   const [first] = pictures;
@@ -23,12 +20,12 @@ export async function openPictures(
     name,
     width,
     height,
-    durationSeconds: pictures.length / fps,
+    frameCount: pictures.length,
+    durationSeconds: fps === null ? null : pictures.length / fps,
     fps,
-    timesSeconds: Float64Array.from(pictures, (_, i) => i / fps),
+    timesSeconds: fps === null ? null : Float64Array.from(pictures, (_, i) => i / fps),
     async *decode(indices) {
       for (const index of indices) yield await loadPicture(pictures[index] as PictureSource, limits);
     },
-    close: async () => {},
   };
 }

@@ -1,6 +1,8 @@
 import { importHidden } from '../image/import-hidden.ts';
-import type { ReadRange } from './mp4-counts.ts';
 import type { VideoFile } from './video-file.ts';
+
+/** Reads bytes `begin` to `end`, which lie within the file. */
+export type ReadRange = (begin: number, end: number) => Uint8Array | Promise<Uint8Array>;
 
 /** Headers are read a few bytes at a time. */
 const BLOCK_BYTES = 2 ** 18;

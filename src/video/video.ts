@@ -1,7 +1,6 @@
 import { AbortError, InputError } from '../core/errors.ts';
 import type { Picture } from '../image/picture.ts';
 
-/** What sampling rules decide by. */
 export interface VideoMetadata {
   /** What error messages call it: a path, a URL, or the kind of source. */
   readonly name: string;
@@ -9,70 +8,52 @@ export interface VideoMetadata {
   readonly width: number;
   readonly height: number;
   readonly frameCount: number;
-  /** From the first frame's begin to the last one's end. */
-  readonly durationSeconds: number;
-  /** Frames per second on average. */
-  readonly fps: number;
+  /** From the first frame's begin to the last one's end. Null for pictures that come without a rate. */
+  readonly durationSeconds: number | null;
+  /** Frames per second on average. Null for pictures that come without a rate. */
+  readonly fps: number | null;
+  /** When each frame begins, since the first one. Null for pictures that come without a rate. */
+  readonly timesSeconds: ArrayLike<number> | null;
 }
 
-/** A frame in presentation order. */
-export interface Frame {
-  readonly picture: Picture;
-  readonly index: number;
-  /** Since the first frame. */
-  readonly timeSeconds: number;
-}
-
-/** Which frames to take: their indices in rising order; one index may come several times. */
-export type FrameSampling = (video: VideoMetadata) => readonly number[];
-
+/** A video whose headers were read. It holds nothing open: each call of `frames` opens it again. */
 export interface Video extends VideoMetadata {
   /**
-   * Decodes the frames that `sampling` picks (all of them by default), one after another as they are asked for, and
-   * keeps none. Throws InputError for damaged data, UnsupportedError where the size changes midway, AbortError when
-   * `signal` fires.
+   * Decodes the frames at `indices` (all of them by default), one after another as they are asked for, and keeps none.
+   * Indices rise; one may come several times. Throws InputError for other indices, for damaged data and where the
+   * size changes midway, UnsupportedError for colours that cannot be read, AbortError when `signal` fires.
    */
-  frames(sampling?: FrameSampling, signal?: AbortSignal): AsyncGenerator<Frame, void>;
-  close(): Promise<void>;
+  frames(indices?: readonly number[], signal?: AbortSignal): AsyncGenerator<Picture, void>;
 }
 
 /** What each kind of source gives: frames by index, and when each begins. */
-export interface FrameSource extends Omit<VideoMetadata, 'frameCount'> {
-  /** Begin of each frame since the first one; as many as there are frames. */
-  readonly timesSeconds: ArrayLike<number>;
-  /** The frames of `indices`, which rise strictly. Fewer when the data ends early. */
+export interface FrameSource extends VideoMetadata {
+  /** The frames at `indices`, which rise strictly. Fewer when the data ends early. */
   decode(indices: readonly number[]): AsyncIterable<Picture>;
-  close(): Promise<void>;
 }
 
 /** Wraps a source with the checks that all of them need. */
-export function createVideo(source: FrameSource): Video {
-  const { name, width, height, durationSeconds, fps, timesSeconds } = source;
-  const metadata = { name, width, height, frameCount: timesSeconds.length, durationSeconds, fps };
+export function createVideo({ decode, ...metadata }: FrameSource): Video {
+  const { name, frameCount } = metadata;
   return {
     ...metadata,
-    async *frames(sampling = ({ frameCount }) => Array.from({ length: frameCount }, (_, i) => i), signal) {
-      const wanted = sampling(metadata);
+    async *frames(wanted = Array.from({ length: frameCount }, (_, i) => i), signal) {
       checkIndices(wanted, metadata);
-      const distinct = wanted.filter((index, i) => index !== wanted[i - 1]);
-      let given = 0;
-      for await (const picture of source.decode(distinct)) {
-        const index = distinct[given];
-        if (index === undefined) break;
-        given++;
+      let next = 0;
+      for await (const picture of decode(wanted.filter((index, i) => index !== wanted[i - 1]))) {
+        const index = wanted[next] ?? 0;
         checkSize(picture, index, metadata);
-        for (const _ of wanted.filter((other) => other === index)) {
+        for (; wanted[next] === index; next++) {
           if (signal?.aborted) throw new AbortError('video: aborted by the caller', { cause: signal.reason });
-          yield { picture, index, timeSeconds: timesSeconds[index] ?? 0 };
+          yield picture;
         }
       }
-      if (given < distinct.length) {
+      if (next < wanted.length) {
         throw new InputError(
-          `video "${name}": it ends before frame ${distinct[given]} of the ${metadata.frameCount} that its header announces; expected a whole file. Save or download it again.`,
+          `video "${name}": it ends before frame ${wanted[next]} of the ${frameCount} that its header announces; expected a whole file. Save or download it again.`,
         );
       }
     },
-    close: () => source.close(),
   };
 }
 
@@ -81,7 +62,7 @@ function checkIndices(indices: readonly number[], { name, frameCount }: VideoMet
   for (const index of indices) {
     if (!Number.isInteger(index) || index < last || index >= frameCount) {
       throw new InputError(
-        `video "${name}": the sampling asks for frame ${index} after frame ${last} of ${frameCount}; expected whole numbers from 0 to ${frameCount - 1} in rising order.`,
+        `video "${name}": frame ${index} is asked for after frame ${last}, of ${frameCount}; expected whole numbers from 0 to ${frameCount - 1} in rising order.`,
       );
     }
     last = index;

@@ -9,7 +9,7 @@ import { openVideo } from '../../src/video/open-video.ts';
 import { expectedAnswer } from '../expected-answer.ts';
 import { readFixture } from '../image/read-fixture.ts';
 import { readGoldenJson } from '../read-golden.ts';
-import { fieldColours } from '../video/clip-frame.ts';
+import { fieldColours, spelledIndex } from '../video/clip-frame.ts';
 import type { RangeServer } from '../weights/range-server.ts';
 import { servePage } from './page-server.ts';
 
@@ -147,12 +147,13 @@ describe.skipIf(!isInstalled)(title, () => {
       wanted,
     });
     const video = await openVideo(`test/video/clips/${name}`);
-    const shown: unknown[] = [];
-    for await (const { index, picture, timeSeconds } of video.frames(() => wanted)) {
-      shown.push({ index, timeSeconds, colours: fieldColours(picture) });
+    const shown: { readonly index: number; readonly colours: number[][] }[] = [];
+    for await (const picture of video.frames(wanted)) {
+      shown.push({ index: spelledIndex(picture), colours: fieldColours(picture) });
     }
-    await video.close();
-    expect(clip).toEqual({ width: 64, height: 48, frameCount: 20, fps: 10, shown });
+    expect(shown.map(({ index }) => index)).toEqual(wanted);
+    const timesSeconds = Array.from(video.timesSeconds ?? []);
+    expect(clip).toEqual({ width: 64, height: 48, frameCount: 20, fps: 10, timesSeconds, shown });
   });
 
   test.each([

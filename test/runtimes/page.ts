@@ -45,13 +45,12 @@ export async function readClip(url: string, indices: readonly number[]) {
   try {
     const video = await openVideo(url);
     const { width, height, frameCount, fps } = video;
-    const shown: { readonly index: number; readonly timeSeconds: number; readonly colours: number[][] }[] =
-      [];
-    for await (const { picture, timeSeconds } of video.frames(() => indices)) {
-      shown.push({ index: spelledIndex(picture), timeSeconds, colours: fieldColours(picture) });
+    const timesSeconds = Array.from(video.timesSeconds ?? []);
+    const shown: { readonly index: number; readonly colours: number[][] }[] = [];
+    for await (const picture of video.frames(indices)) {
+      shown.push({ index: spelledIndex(picture), colours: fieldColours(picture) });
     }
-    await video.close();
-    return { width, height, frameCount, fps, shown };
+    return { width, height, frameCount, fps, timesSeconds, shown };
   } catch (error) {
     return { failure: String(error) };
   }

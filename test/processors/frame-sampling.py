@@ -1,7 +1,7 @@
-"""Writes sampling-reference.json: the frames that transformers' video processors pick, for many lengths and rates.
+"""Writes frame-sampling.json: the frames that transformers' video processors pick, for many lengths and rates.
 
 Run with transformers 5.23 and numpy; torch is stood in for, since of it only `arange` is used. The tests need only the
-JSON. Usage: sampling-reference.py FOLDER, the one that holds `transformers/`.
+JSON. Usage: frame-sampling.py FOLDER, the one that holds `transformers/`.
 """
 
 import ast
