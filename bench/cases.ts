@@ -1,18 +1,25 @@
 import type { FloatDType, WeightDType } from '../src/core/dtype.ts';
-import { attention } from '../src/graph/attention.ts';
-import { linear } from '../src/graph/linear.ts';
-import { matmul } from '../src/graph/matmul.ts';
-import { layerNorm, rmsNorm } from '../src/graph/norm.ts';
-import { softmax } from '../src/graph/softmax.ts';
-import type { BenchCase } from './bench-case.ts';
-import { kernelCase } from './kernel-case.ts';
+import { type BenchCase, caseName } from './bench-case.ts';
+import { attentionCase, decodeAttentionCase, linearCase, matmulCase, rowCase } from './kernel-builders.ts';
+import type { KernelCase } from './kernel-case.ts';
+import {
+  type DecoderSizes,
+  decoderSizes,
+  LLAMA_135M,
+  VIT_B,
+  type VisionSizes,
+  visionSizes,
+} from './model-shapes.ts';
+import { smallKernelCases } from './small-kernel-cases.ts';
 
 const BOTH: readonly FloatDType[] = ['f32', 'f16'];
 const WEIGHTS: readonly WeightDType[] = [...BOTH, 'q8', 'q4'];
-const EPS = 1e-5;
+/** Tokens of a prompt that is read, and of the cache a token is written against. */
+const PREFILL = 128;
+const PAST = 1024;
 
-/** Every op at shapes that models have; f16 only where weights are read. */
-export const kernelCases: readonly BenchCase[] = [
+/** Every op at one shape that models have; other types than f32 only where weights are read. What `--quick` runs. */
+export const quickKernelCases: readonly KernelCase[] = [
   // ViT-B projections and MLP, then a projection of the built-in model: [rows, inputs, outputs].
   ...WEIGHTS.flatMap((dtype) => [
     linearCase('linear', [197, 768, 768], dtype),
@@ -30,78 +37,51 @@ export const kernelCases: readonly BenchCase[] = [
   decodeAttentionCase({ heads: 32, kvHeads: 8, keys: 1024, headDim: 64 }),
 ];
 
-/** x [rows, inputs], weight [outputs, inputs]; one row is a decode step's. */
-export function linearCase(
-  op: string,
-  [rows, inputs, outputs]: readonly [number, number, number],
-  dtype: WeightDType,
-): BenchCase {
-  return kernelCase({
-    op,
-    shape: rows === 1 ? `${inputs}x${outputs}` : `${rows}x${inputs}x${outputs}`,
-    dtype,
-    build: (operand) =>
-      linear(operand('x', [rows, inputs]), operand('weight', [outputs, inputs], dtype), {
-        bias: operand('bias', [outputs]),
-      }),
-  });
-}
+/** The kernels of one layer of a vision tower. */
+const visionKernels = ({ seq, hiddenSize: C, intermediateSize: F, numAttentionHeads: H }: VisionSizes) => [
+  ...WEIGHTS.flatMap((dtype) => [
+    linearCase('linear', [seq, C, C], dtype),
+    linearCase('linear', [seq, C, F], dtype),
+    linearCase('linear', [seq, F, C], dtype),
+  ]),
+  rowCase('layerNorm', seq, C),
+  attentionCase({ heads: H, queries: seq, headDim: C / H, causal: false }),
+];
 
-function matmulCase(m: number, k: number, n: number, dtype: FloatDType): BenchCase {
-  const build = (operand: Parameters<Parameters<typeof kernelCase>[0]['build']>[0]) =>
-    matmul(operand('a', [m, k]), operand('b', [k, n], dtype));
-  return kernelCase({ op: 'matmul', shape: `${m}x${k}x${n}`, dtype, build });
-}
+/** The kernels of one layer of a decoder, for a prompt and for a token. */
+const decoderKernels = (sizes: DecoderSizes) => {
+  const { hiddenSize: C, intermediateSize: F, numAttentionHeads: H, numKeyValueHeads: K, headDim: D } = sizes;
+  const matrices = [
+    [C, H * D],
+    [C, K * D],
+    [C, F],
+    [F, C],
+  ] as const;
+  return [
+    ...WEIGHTS.flatMap((dtype) =>
+      matrices.flatMap(([inputs, outputs]) => [
+        linearCase('linear', [PREFILL, inputs, outputs], dtype),
+        linearCase('matvec', [1, inputs, outputs], dtype),
+      ]),
+    ),
+    rowCase('rmsNorm', PREFILL, C),
+    attentionCase({ heads: H, queries: PREFILL, headDim: D, causal: true }),
+    decodeAttentionCase({ heads: H, kvHeads: K, keys: PAST, headDim: D }),
+  ];
+};
 
-export function rowCase(op: 'softmax' | 'layerNorm' | 'rmsNorm', rows: number, cols: number): BenchCase {
-  return kernelCase({
-    op,
-    shape: `${rows}x${cols}`,
-    dtype: 'f32',
-    build(operand) {
-      const x = operand('x', [rows, cols]);
-      if (op === 'softmax') return softmax(x);
-      const weight = operand('weight', [cols]);
-      return op === 'rmsNorm' ? rmsNorm(x, weight, EPS) : layerNorm(x, weight, operand('bias', [cols]), EPS);
-    },
-  });
-}
+/** Every kernel at the shapes of every model in `model-shapes.ts`. */
+export const kernelCases: readonly KernelCase[] = distinct([
+  ...quickKernelCases,
+  ...visionSizes.flatMap(visionKernels),
+  ...decoderSizes.flatMap(decoderKernels),
+  // The head of a language model, which is the largest matrix of a small one.
+  ...WEIGHTS.map((dtype) => linearCase('matvec', [1, LLAMA_135M.hiddenSize, LLAMA_135M.vocabSize], dtype)),
+  rowCase('softmax', VIT_B.numAttentionHeads * VIT_B.seq, VIT_B.seq),
+  ...smallKernelCases,
+]);
 
-interface AttentionSizes {
-  readonly heads: number;
-  readonly queries: number;
-  readonly headDim: number;
-  readonly causal: boolean;
-}
-
-function attentionCase({ heads, queries, headDim, causal }: AttentionSizes): BenchCase {
-  const shape = [1, queries, heads, headDim];
-  return kernelCase({
-    op: causal ? 'attention causal' : 'attention',
-    shape: `${heads}x${queries}x${headDim}`,
-    dtype: 'f32',
-    build: (operand) => attention(operand('q', shape), operand('k', shape), operand('v', shape), { causal }),
-  });
-}
-
-interface CacheSizes {
-  readonly heads: number;
-  readonly kvHeads: number;
-  readonly keys: number;
-  readonly headDim: number;
-}
-
-/** One query against a full cache, several query heads to a key head, as in Llama 3.2 1B. */
-function decodeAttentionCase({ heads, kvHeads, keys, headDim }: CacheSizes): BenchCase {
-  const cache = [1, keys, kvHeads, headDim];
-  return kernelCase({
-    op: 'attention decode',
-    shape: `${heads}/${kvHeads}x${keys}x${headDim}`,
-    dtype: 'f32',
-    build: (operand, graph) =>
-      attention(operand('q', [1, 1, heads, headDim]), operand('k', cache), operand('v', cache), {
-        causal: true,
-        past: graph.constant('past', Uint32Array.of(keys - 1), [1]),
-      }),
-  });
+/** Models share shapes: each is timed once. */
+export function distinct<Case extends BenchCase>(cases: readonly Case[]): readonly Case[] {
+  return [...new Map(cases.map((one) => [caseName(one), one])).values()];
 }

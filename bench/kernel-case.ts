@@ -22,6 +22,14 @@ export interface KernelCaseOptions {
   readonly dtype: WeightDType;
   /** Adds the op once; `graph` is for what is no operand. */
   readonly build: (operand: Operand, graph: Graph) => Tensor;
+  /** Values of an operand; `operandValues` unless told. */
+  readonly values?: typeof operandValues;
+}
+
+/** A case whose graph can be looked at without a device. */
+export interface KernelCase extends BenchCase {
+  /** The op once, as it is compiled. */
+  graph(): Graph;
 }
 
 /** A run does the op so often that its submit counts little, by the estimate of the roofline. */
@@ -29,7 +37,13 @@ const LEAST_RUN_MS = 4;
 const MOST_COPIES = 32;
 
 /** One op, `y0`, `y1`, ... of the same operands in one graph. */
-export function kernelCase({ op, shape, dtype, build }: KernelCaseOptions): BenchCase {
+export function kernelCase({
+  op,
+  shape,
+  dtype,
+  build,
+  values = operandValues,
+}: KernelCaseOptions): KernelCase {
   const buildGraph = (copies: number): { graph: Graph; operands: Map<string, Shape> } => {
     const graph = new Graph();
     const operands = new Map<string, Shape>();
@@ -40,7 +54,11 @@ export function kernelCase({ op, shape, dtype, build }: KernelCaseOptions): Benc
           ? graph.weight(name, operandShape, 'f32', operandDType)
           : graph.weight(name, operandShape, operandDType);
       };
-      graph.output(`y${copy}`, build(operand, graph));
+      // A scope of its own, since models name their intermediates.
+      graph.output(
+        `y${copy}`,
+        graph.scope(`copy${copy}`, () => build(operand, graph)),
+      );
     }
     return { graph, operands };
   };
@@ -48,11 +66,12 @@ export function kernelCase({ op, shape, dtype, build }: KernelCaseOptions): Benc
     op,
     shape,
     dtype,
+    graph: () => buildGraph(1).graph,
     async open(device) {
       const once = compile(buildGraph(1).graph, device.caps);
       const copies = copiesFor(once, device.caps.kind);
       const { graph, operands } = buildGraph(copies);
-      const weights = createWeightStore(device, await operandIndex(operands));
+      const weights = createWeightStore(device, await operandIndex(operands, values));
       const states = createStateStore(device);
       try {
         const plan = compile(graph, device.caps);
@@ -85,7 +104,7 @@ export function operandValues(name: string, shape: Shape): Float32Array<ArrayBuf
   return values;
 }
 
-const operandIndex = (operands: ReadonlyMap<string, Shape>) =>
+const operandIndex = (operands: ReadonlyMap<string, Shape>, values: typeof operandValues) =>
   readSafetensorsIndex(
     bytesSource(
       'operands',
@@ -94,7 +113,7 @@ const operandIndex = (operands: ReadonlyMap<string, Shape>) =>
           name,
           dtype: 'F32',
           shape,
-          bytes: new Uint8Array(operandValues(name, shape).buffer),
+          bytes: new Uint8Array(values(name, shape).buffer),
         })),
       ),
     ),

@@ -1,4 +1,5 @@
 import type { FloatDType } from '../src/core/dtype.ts';
+import { invariant } from '../src/core/errors.ts';
 import { assemble, wgsl } from '../src/wgsl/wgsl.ts';
 
 /** A micro-kernel that does nothing but what it measures. */
@@ -130,3 +131,13 @@ export const copyKernel: LimitKernel = {
 };
 
 export const emptyKernel: LimitKernel = { name: 'empty', code: '@compute @workgroup_size(1) fn main() {}\n' };
+
+/** The FMA kernel with a number in it that makes its text new, so that it is compiled. */
+export function saltedKernel(salt: number): LimitKernel {
+  const [kernel] = fmaKernels('f32');
+  invariant(kernel, 'there is no FMA kernel');
+  return {
+    name: `${kernel.name} ${salt}`,
+    code: kernel.code.replace('/ 64', `/ ${64 + (salt % 1)} + ${salt.toFixed(3)}`),
+  };
+}

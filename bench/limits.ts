@@ -2,7 +2,14 @@ import type { FloatDType } from '../src/core/dtype.ts';
 import { bufferUsage } from '../src/device/buffer-usage.ts';
 import type { Device } from '../src/device/gpu-device.ts';
 import { type Bandwidth, bufferCopyGbps, kernelGbps } from './bandwidth.ts';
-import { copyKernel, emptyKernel, FMA_WORKGROUP_SIZE, fmaKernels, readKernels } from './limit-kernels.ts';
+import {
+  copyKernel,
+  emptyKernel,
+  FMA_WORKGROUP_SIZE,
+  fmaKernels,
+  readKernels,
+  saltedKernel,
+} from './limit-kernels.ts';
 import { bindGroup, growToMs, submitMs } from './micro-kernel.ts';
 
 /** What the adapter reaches when a kernel does one thing only: the best of several micro-kernels. */
@@ -16,6 +23,10 @@ export interface Limits {
   readonly bufferCopy: readonly Bandwidth[];
   /** One more dispatch in a pass. */
   readonly dispatchUs: number;
+  /** One more submit of a pass with one dispatch. */
+  readonly submitUs: number;
+  /** A kernel of a few dozen lines, from its text until it has run for the first time. */
+  readonly pipelineMs: number;
   /** A submit, and 4 bytes read back. */
   readonly submitReadbackUs: number;
 }
@@ -42,8 +53,20 @@ export async function measureLimits(device: Device, onProgress: (what: string) =
   }
   onProgress('limits: dispatch and submit');
   const dispatchUs = await dispatchCost(device);
+  const submitUs = await submitCost(device);
   const submitReadbackUs = await readbackCost(device);
-  return { fmaGflops: { f32, f16 }, read, copy, bufferCopy, dispatchUs, submitReadbackUs };
+  onProgress('limits: pipelines');
+  const pipelineMs = await pipelineCost(device);
+  return {
+    fmaGflops: { f32, f16 },
+    read,
+    copy,
+    bufferCopy,
+    dispatchUs,
+    submitUs,
+    pipelineMs,
+    submitReadbackUs,
+  };
 }
 
 /** The better of two measurements in every number. */
@@ -60,6 +83,8 @@ export function bestLimits(a: Limits, b: Limits): Limits {
     copy: faster(a.copy, b.copy),
     bufferCopy: faster(a.bufferCopy, b.bufferCopy),
     dispatchUs: Math.min(a.dispatchUs, b.dispatchUs),
+    submitUs: Math.min(a.submitUs, b.submitUs),
+    pipelineMs: Math.min(a.pipelineMs, b.pipelineMs),
     submitReadbackUs: Math.min(a.submitReadbackUs, b.submitReadbackUs),
   };
 }
@@ -104,6 +129,51 @@ async function dispatchCost(device: Device): Promise<number> {
     }),
   );
   return (ms * 1000) / count;
+}
+
+async function submitCost(device: Device): Promise<number> {
+  const pipeline = await device.computePipeline(emptyKernel.name, emptyKernel.code);
+  const { count, ms } = await growToMs(async (submits) => {
+    const startedMs = performance.now();
+    for (let i = 0; i < submits; i++) {
+      const encoder = device.gpu.createCommandEncoder({ label: 'submit' });
+      const pass = encoder.beginComputePass();
+      pass.setPipeline(pipeline);
+      pass.dispatchWorkgroups(1);
+      pass.end();
+      device.gpu.queue.submit([encoder.finish()]);
+    }
+    await device.onSubmittedWorkDone();
+    return performance.now() - startedMs;
+  });
+  return (ms * 1000) / count;
+}
+
+const PIPELINES = 3;
+
+/** The fastest of a few texts, each new to every cache: drivers keep what they compiled, some on disk. */
+async function pipelineCost(device: Device): Promise<number> {
+  const y = device.createBuffer({ label: 'pipeline y', byteLength: 4096, usage: bufferUsage.storage });
+  const salt = Math.floor(performance.timeOrigin % 2 ** 24);
+  let best = Number.POSITIVE_INFINITY;
+  try {
+    for (let i = 0; i < PIPELINES; i++) {
+      const { name, code } = saltedKernel(salt + performance.now() + i);
+      const startedMs = performance.now();
+      const pipeline = await device.computePipeline(name, code);
+      const { group, params } = bindGroup(device, pipeline, 12, [y]);
+      await submitMs(device, name, (pass) => {
+        pass.setPipeline(pipeline);
+        pass.setBindGroup(0, group);
+        pass.dispatchWorkgroups(1);
+      });
+      best = Math.min(best, performance.now() - startedMs);
+      device.destroyBuffer(params);
+    }
+    return best;
+  } finally {
+    device.destroyBuffer(y);
+  }
 }
 
 const READBACKS = 50;

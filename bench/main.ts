@@ -1,81 +1,71 @@
 import { writeFile } from 'node:fs/promises';
-import { parseArgs } from 'node:util';
+import { basename } from 'node:path';
+import type { BenchOptions } from '../src/cli/bench.ts';
+import type { Terminal } from '../src/cli/command.ts';
 import { createProgressLine } from '../src/cli/progress.ts';
 import { UsageError } from '../src/cli/usage-error.ts';
 import { requestDevice } from '../src/device/request-device.ts';
 import { caseName } from './bench-case.ts';
-import { kernelCases } from './cases.ts';
+import { blockCases, growthCases, quickBlockCases } from './block-cases.ts';
+import { distinct, kernelCases, quickKernelCases } from './cases.ts';
 import { modelCases } from './model-cases.ts';
-import { beyondLimit, formatHeading, formatLimits, formatRows } from './report.ts';
-import { isServed, runBench } from './run-bench.ts';
+import { beyondLimit, formatReport } from './report.ts';
+import { type BenchWork, isServed, runBench } from './run-bench.ts';
 
-const HELP = `Usage: npm run bench -- [options]
+const SECONDS = { quick: 0.3, full: 1 };
+const ANSWERS = { quick: 3, full: 9 };
+const RANDOM_MODEL = 'smolvlm-256m';
 
-Measures what the adapter can do at best, then kernels and the built-in model's parts against that.
+function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions): BenchWork {
+  const filter = readFilter(pattern);
+  const cases = quick
+    ? [...quickKernelCases, ...quickBlockCases, ...modelCases]
+    : [...kernelCases, ...blockCases, ...growthCases, ...modelCases];
+  const wants = (model: string): boolean => filter.test(`model ${model}`);
+  const work = {
+    cases: distinct(cases).filter((one) => filter.test(caseName(one))),
+    models: [...(wants('built-in') ? [undefined] : []), ...models.filter((one) => wants(basename(one)))],
+    randomModels: !quick && wants(RANDOM_MODEL) ? [RANDOM_MODEL] : [],
+    answers: quick ? ANSWERS.quick : ANSWERS.full,
+  };
+  if (work.cases.length + work.models.length + work.randomModels.length === 0)
+    throw new UsageError(`--filter ${filter.source} matches no case.`);
+  return work;
+}
 
-  --quick          fewer samples: about a minute on a CPU
-  --adapter NAME   gpu, lavapipe, swiftshader, or part of an adapter's name
-  --filter REGEX   only cases whose "op shape dtype" matches
-  --json FILE      also write the report as JSON
-  --help           this text
-
-Examples:
-  npm run bench -- --quick
-  npm run bench -- --adapter lavapipe --filter "linear|matvec"
-  npm run bench -- --filter "matmul 512x512x512 f32" --json matmul.json
-`;
-
-const SECONDS = { quick: 0.3, full: 2 };
-
-function readOptions(args: string[]) {
+function readFilter(pattern: string): RegExp {
   try {
-    const { values } = parseArgs({
-      args,
-      options: {
-        quick: { type: 'boolean', default: false },
-        adapter: { type: 'string' },
-        filter: { type: 'string', default: '' },
-        json: { type: 'string' },
-        help: { type: 'boolean', short: 'h', default: false },
-      },
-    });
-    return { ...values, filter: new RegExp(values.filter, 'i') };
+    return new RegExp(pattern, 'i');
   } catch (error) {
-    throw new UsageError(`${(error as Error).message} See: npm run bench -- --help`, { cause: error });
+    throw new UsageError(`--filter is no regular expression: ${(error as Error).message}.`);
   }
 }
 
-async function main(args: string[]): Promise<void> {
-  const { quick, adapter, filter, json, help } = readOptions(args);
-  if (help) {
-    console.log(HELP);
-    return;
-  }
-  const wanted = [...kernelCases, ...modelCases].filter((one) => filter.test(caseName(one)));
-  if (wanted.length === 0) throw new UsageError(`--filter ${filter.source} matches no case.`);
-  const device = await requestDevice({ adapter });
+/** The command `tessera bench`: gives its exit code. */
+export async function bench(
+  options: BenchOptions,
+  _operands: readonly string[],
+  { stdout, stderr }: Terminal,
+): Promise<number> {
+  const work = chooseWork(options);
+  const device = await requestDevice({ adapter: options.adapter });
   try {
-    const progress = createProgressLine(process.stderr);
-    const served = wanted.filter((one) => isServed(one, device));
-    const maxSeconds = quick ? SECONDS.quick : SECONDS.full;
-    const report = await runBench(device, served, { maxSeconds }, (what) => progress.show(what));
-    progress.clear();
-    const { limits, rows } = report;
-    const parts = [formatHeading(report), formatLimits(limits), formatRows(rows)];
-    console.log(parts.map((lines) => lines.join('\n')).join('\n\n'));
-    const left = wanted.length - served.length;
-    if (left > 0) console.log(`\n${left} f16 cases left out: ${report.adapter} has no shader-f16.`);
-    for (const { op, shape, dtype } of beyondLimit(rows))
-      console.error(
-        `bench: ${op} ${shape} ${dtype} is beyond the measured limit: do not trust its fraction.`,
+    const progress = createProgressLine(stderr);
+    const served = work.cases.filter((one) => isServed(one, device));
+    const maxSeconds = options.quick ? SECONDS.quick : SECONDS.full;
+    const report = await runBench(device, { ...work, cases: served }, { maxSeconds }, progress.show).finally(
+      progress.clear,
+    );
+    stdout.write(`${formatReport(report)}\n`);
+    const left = work.cases.length - served.length;
+    if (left > 0) stdout.write(`\n${left} f16 cases left out: ${report.adapter} has no shader-f16.\n`);
+    for (const { op, shape, dtype } of beyondLimit(report.rows))
+      stderr.write(
+        `bench: ${op} ${shape} ${dtype} is beyond the measured limit: do not trust its fraction.\n`,
       );
-    if (json !== undefined) await writeFile(json, `${JSON.stringify(report, null, 2)}\n`);
+    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    return report.failures.length > 0 ? 1 : 0;
   } finally {
     device.dispose();
   }
 }
-
-await main(process.argv.slice(2)).catch((error: unknown) => {
-  console.error(`bench: ${error instanceof Error ? error.message : String(error)}`);
-  process.exitCode = error instanceof UsageError ? 2 : 1;
-});

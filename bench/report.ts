@@ -5,11 +5,18 @@ import type { Environment } from './environment.ts';
 import type { Limits } from './limits.ts';
 import type { Measured } from './measure-case.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
+import type { ModelRow, RandomModelRow } from './whole-models.ts';
 
 /** What `--json` writes. */
 export interface BenchReport extends Environment {
+  /** ISO 8601. */
+  readonly measuredAt: string;
   readonly limits: Limits;
   readonly rows: readonly BenchRow[];
+  readonly models: readonly ModelRow[];
+  readonly randomModels: readonly RandomModelRow[];
+  /** What could not be measured, and why. */
+  readonly failures: readonly { readonly name: string; readonly reason: string }[];
 }
 
 export interface BenchRow {
@@ -56,7 +63,7 @@ export function rowOf(measured: Measured, limits: Limits): BenchRow {
   };
 }
 
-const HEADER = 'op,shape,dtype,ms,p10,p90,kernel ms,GFLOP/s,GB/s,of limit,,kernel'.split(',');
+const ROW_HEADER = 'op,shape,dtype,ms,p10,p90,kernel ms,GFLOP/s,GB/s,of limit,,kernel'.split(',');
 
 export function formatRows(rows: readonly BenchRow[]): string[] {
   const cells = rows.map((row) => [
@@ -72,7 +79,7 @@ export function formatRows(rows: readonly BenchRow[]): string[] {
     row.kernel,
   ]);
   const numbers = Array.from({ length: 7 }, () => 'right' as const);
-  return formatTable([HEADER, ...cells], ['left', 'left', 'left', ...numbers, 'left', 'left']);
+  return formatTable([ROW_HEADER, ...cells], ['left', 'left', 'left', ...numbers, 'left', 'left']);
 }
 
 export function formatHeading({ adapter, driver, node, commit, loadAverage }: Environment): string[] {
@@ -97,9 +104,63 @@ export function formatLimits(limits: Limits): string[] {
     ['kernel copy, GB/s', speeds(limits.copy)],
     ['buffer copy, GB/s', speeds(limits.bufferCopy)],
     ['empty dispatch', `${formatNumber(limits.dispatchUs)} µs`],
+    ['submit', `${formatNumber(limits.submitUs)} µs`],
+    ['pipeline, until it has run', `${formatNumber(limits.pipelineMs)} ms`],
     ['submit and 4 bytes back', `${formatNumber(limits.submitReadbackUs)} µs`],
   ]);
 }
+
+const MODEL_HEADER = 'model,dtype,load,first token,p10,p90,cold,tokens/s,p10,p90,GPU MiB,process MiB'.split(
+  ',',
+);
+
+/** Times in ms. */
+export function formatModels(models: readonly ModelRow[]): string[] {
+  if (models.length === 0) return [];
+  const cells = models.map((row) => [
+    row.model,
+    row.dtype,
+    ...[
+      row.loadMs,
+      row.firstTokenMs.median,
+      row.firstTokenMs.p10,
+      row.firstTokenMs.p90,
+      row.coldFirstTokenMs,
+      row.tokensPerSecond.median,
+      row.tokensPerSecond.p10,
+      row.tokensPerSecond.p90,
+      row.peakGpuBytes / 2 ** 20,
+      row.peakRssBytes / 2 ** 20,
+    ].map(formatNumber),
+  ]);
+  const numbers = Array.from({ length: 10 }, () => 'right' as const);
+  return formatTable([MODEL_HEADER, ...cells], ['left', 'left', ...numbers]);
+}
+
+export const formatRandomModels = (models: readonly RandomModelRow[]): string[] =>
+  models.map(
+    ({ model, dtype, loadMs, forward, peakGpuBytes }) =>
+      `${model}, random weights, ${dtype}: load ${formatNumber(loadMs)} ms, ` +
+      `${forward.map(({ part, ms }) => `${part} ${formatNumber(ms)} ms`).join(', ')}, ` +
+      `${formatNumber(peakGpuBytes / 2 ** 20)} MiB on the GPU`,
+  );
+
+export const formatFailures = (failures: BenchReport['failures']): string[] =>
+  failures.map(({ name, reason }) => `failed: ${name}: ${reason}`);
+
+/** All of a report for a terminal. */
+export const formatReport = (report: BenchReport): string =>
+  [
+    formatHeading(report),
+    formatLimits(report.limits),
+    formatRows(report.rows),
+    formatModels(report.models),
+    formatRandomModels(report.randomModels),
+    formatFailures(report.failures),
+  ]
+    .filter((lines) => lines.length > 0)
+    .map((lines) => lines.join('\n'))
+    .join('\n\n');
 
 /** The rows that beat what was measured as the limit: then the limit is wrong, not the row fast. */
 export const beyondLimit = (rows: readonly BenchRow[]): readonly BenchRow[] =>

@@ -5,28 +5,71 @@ import { bestLimits, measureLimits } from './limits.ts';
 import { type Measured, measureCase } from './measure-case.ts';
 import { type BenchReport, rowOf } from './report.ts';
 import type { WallClockOptions } from './wall-clock.ts';
+import { type ModelRow, measureModel, measureRandomModel, type RandomModelRow } from './whole-models.ts';
 
 /** Whether `device` can run the case. */
 export const isServed = ({ dtype }: BenchCase, { caps }: Device): boolean =>
   dtype !== 'f16' || caps.features.shaderF16;
 
+/** What a run measures besides limits. */
+export interface BenchWork {
+  readonly cases: readonly BenchCase[];
+  /** Checkpoint folders; undefined is the built-in model. */
+  readonly models: readonly (string | undefined)[];
+  /** Names in bench/full-size/configs. */
+  readonly randomModels: readonly string[];
+  /** Answers of each model that are timed. */
+  readonly answers: number;
+}
+
 /**
- * Measures the limits, the cases one after another, and the limits again: a machine's speed drifts, and the better
- * of both is what a row is held to.
+ * Measures the limits, the cases one after another, whole models, and the limits again: a machine's speed drifts, and
+ * the better of both is what a row is held to. A case that fails becomes an entry of `failures`, not an end.
  */
 export async function runBench(
   device: Device,
-  cases: readonly BenchCase[],
+  work: BenchWork,
   options: WallClockOptions,
   onProgress: (what: string) => void,
 ): Promise<BenchReport> {
   const environment = readEnvironment(device);
   const before = await measureLimits(device, onProgress);
   const measured: Measured[] = [];
-  for (const [i, benchCase] of cases.entries()) {
-    onProgress(`${i + 1} of ${cases.length}: ${caseName(benchCase)}`);
-    measured.push(await measureCase(device, benchCase, options));
+  const failures: { name: string; reason: string }[] = [];
+  const attempt = async (name: string, measure: () => Promise<void>): Promise<void> => {
+    onProgress(name);
+    device.check('bench');
+    await measure().catch((error: Error) => failures.push({ name, reason: error.message }));
+  };
+  for (const [i, benchCase] of work.cases.entries()) {
+    const name = caseName(benchCase);
+    await attempt(`${i + 1} of ${work.cases.length}: ${name}`, async () => {
+      measured.push(await measureCase(device, benchCase, options));
+    });
+  }
+  const dtypes = device.caps.features.shaderF16 ? (['f32', 'f16'] as const) : (['f32'] as const);
+  const models: ModelRow[] = [];
+  const randomModels: RandomModelRow[] = [];
+  for (const folder of work.models) {
+    for (const dtype of dtypes) {
+      await attempt(`model ${folder ?? 'built-in'} ${dtype}`, async () => {
+        models.push(await measureModel(environment.adapter, dtype, work.answers, folder));
+      });
+    }
+  }
+  for (const name of work.randomModels) {
+    await attempt(`random ${name}`, async () => {
+      randomModels.push(await measureRandomModel(environment.adapter, name, 'f32'));
+    });
   }
   const limits = bestLimits(before, await measureLimits(device, onProgress));
-  return { ...environment, limits, rows: measured.map((one) => rowOf(one, limits)) };
+  return {
+    ...environment,
+    measuredAt: new Date().toISOString(),
+    limits,
+    rows: measured.map((one) => rowOf(one, limits)),
+    models,
+    randomModels,
+    failures,
+  };
 }

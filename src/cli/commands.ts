@@ -48,6 +48,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./verify.ts')).verifyCommand,
   },
   {
+    name: 'bench',
+    summary: 'kernels, blocks and models, timed against the limits of the adapter',
+    load: async () => (await import('./bench.ts')).benchCommand,
+  },
+  {
     name: 'doctor',
     summary: 'adapters and drivers of this machine, and how to get better ones',
     load: async () => (await import('./doctor.ts')).doctorCommand,

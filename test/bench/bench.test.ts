@@ -1,6 +1,8 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { OpenCase } from '../../bench/bench-case.ts';
-import { kernelCases, linearCase, rowCase } from '../../bench/cases.ts';
+import { blockCases, growthCases } from '../../bench/block-cases.ts';
+import { distinct, kernelCases } from '../../bench/cases.ts';
+import { linearCase, rowCase } from '../../bench/kernel-builders.ts';
 import { type KernelCaseOptions, kernelCase, operandValues } from '../../bench/kernel-case.ts';
 import type { Limits } from '../../bench/limits.ts';
 import { measureCase } from '../../bench/measure-case.ts';
@@ -11,6 +13,7 @@ import type { Device } from '../../src/device/gpu-device.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { matmul } from '../../src/graph/matmul.ts';
+import { KERNELS } from '../../src/kernels/registry.ts';
 import { describeOnAdapters } from '../adapters.ts';
 import { maxError } from '../compile/run-ir.ts';
 
@@ -20,6 +23,8 @@ const limits: Limits = {
   copy: [{ byteLength: 2 ** 20, gbps: 5 }],
   bufferCopy: [{ byteLength: 2 ** 20, gbps: 5 }],
   dispatchUs: 9,
+  submitUs: 20,
+  pipelineMs: 30,
   submitReadbackUs: 50,
 };
 
@@ -32,10 +37,34 @@ const tiny: KernelCaseOptions = {
 
 describe('bench cases', () => {
   test('have names of their own', () => {
-    const names = [...kernelCases, ...modelCases].map(({ op, shape, dtype }) => `${op} ${shape} ${dtype}`);
+    const names = [...kernelCases, ...blockCases, ...modelCases].map(
+      ({ op, shape, dtype }) => `${op} ${shape} ${dtype}`,
+    );
     expect(new Set(names).size).toBe(names.length);
     expect(names).toContain('linear 197x768x3072 f32');
     expect(names).toContain('matvec 2048x8192 f16');
+    expect(distinct([...growthCases, ...growthCases])).toHaveLength(growthCases.length);
+    expect(names).toContain('matvec 4096x11008 f32');
+    expect(names).toContain('SigLIP-so400m/14-384 layer 1x729x1152 f16');
+    expect(names).toContain('Gemma-2B layer, decode past=256 f32');
+  });
+
+  test('time every op that has a kernel, but those of training', () => {
+    const timed = new Set(
+      [...kernelCases, ...blockCases].flatMap((one) => one.graph().nodes.map(({ op }) => op.name)),
+    );
+    const missing = new Set(KERNELS.map(({ op }) => op.name).filter((name) => !timed.has(name)));
+    expect([...missing].sort()).toEqual([
+      'attentionKeyValueGradient',
+      'attentionLogSumExp',
+      'attentionQueryGradient',
+      'conv2dInputGradient',
+      'conv2dWeightGradient',
+      'convertWeight', // in the load time of whole models
+      'logSumExp', // of losses
+      'markSeen', // a few ids
+      'scatterAdd', // the gradient of gathers
+    ]);
   });
 
   test('operands are the same each time, spread over [-1, 1), and differ by name', () => {

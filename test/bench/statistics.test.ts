@@ -21,6 +21,8 @@ const limits: Limits = {
     { byteLength: 16 * MIB, gbps: 8 },
   ],
   dispatchUs: 9,
+  submitUs: 20,
+  pipelineMs: 30,
   submitReadbackUs: 50,
 };
 
