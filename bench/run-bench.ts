@@ -47,7 +47,9 @@ export async function runBench(
       measured.push(await measureCase(device, benchCase, options));
     });
   }
-  const dtypes = device.caps.features.shaderF16 ? (['f32', 'f16'] as const) : (['f32'] as const);
+  const dtypes = device.caps.features.shaderF16
+    ? (['f32', 'f16', 'q8', 'q4'] as const)
+    : (['f32', 'q8', 'q4'] as const);
   const models: ModelRow[] = [];
   const randomModels: RandomModelRow[] = [];
   for (const folder of work.models) {

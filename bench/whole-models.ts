@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import type { FloatDType } from '../src/core/dtype.ts';
+import type { WeightDType } from '../src/core/dtype.ts';
 import { requestDevice } from '../src/device/request-device.ts';
 import { loadModel } from '../src/generate/load-model.ts';
 import type { GenerateOptions } from '../src/generate/vision-language-model.ts';
@@ -13,7 +13,7 @@ import { type Spread, spreadOf } from './statistics.ts';
 /** A whole model as a person meets it: loaded from its files, then asked. */
 export interface ModelRow {
   readonly model: string;
-  readonly dtype: FloatDType;
+  readonly dtype: WeightDType;
   readonly loadMs: number;
   /** Of the first answer, compilation by the driver included. */
   readonly coldFirstTokenMs: number;
@@ -33,7 +33,7 @@ const TOKENS = 24;
 /** Loads `folder` (the built-in model unless told) and asks it `answers` times after once to warm up. */
 export async function measureModel(
   adapter: string,
-  dtype: FloatDType,
+  dtype: WeightDType,
   answers: number,
   folder?: string,
 ): Promise<ModelRow> {
@@ -90,7 +90,7 @@ export interface RandomModelRow {
 export async function measureRandomModel(
   adapter: string,
   name: string,
-  dtype: FloatDType,
+  dtype: WeightDType,
 ): Promise<RandomModelRow> {
   const file = join(import.meta.dirname, 'full-size/configs', `${name}.json`);
   const config: unknown = JSON.parse(await readFile(file, 'utf8'));

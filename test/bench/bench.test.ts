@@ -63,6 +63,7 @@ describe('bench cases', () => {
       'convertWeight', // in the load time of whole models
       'logSumExp', // of losses
       'markSeen', // a few ids
+      'quantizeWeight', // in the load time of whole models
       'scatterAdd', // the gradient of gathers
     ]);
   });
