@@ -39,6 +39,7 @@ export type { Projector, ProjectorChoice, ProjectorSizes } from './models/compos
 export { projectors } from './models/compose/projectors.ts';
 export type { EncoderOptions, VisionEncoder } from './models/compose/vision-encoder.ts';
 export { uniformFrames } from './processors/frame-sampling.ts';
+export type { RoundingSummary, WeightsSummary } from './runtime/weights-summary.ts';
 export type { ContentPart, Message } from './text/messages.ts';
 export { type OpenVideoOptions, openVideo, type VideoSource } from './video/open-video.ts';
 export type { Video, VideoMetadata } from './video/video.ts';

@@ -128,7 +128,7 @@ async function answerTurn(chat: Chat, history: History, text: string, signal: Ab
     }
     terminal.stdout.write('\n');
     if (chat.stats) {
-      const stats = { loadMs: model.loadMs, ...(await generation).stats };
+      const stats = { loadMs: model.loadMs, weights: model.weights, ...(await generation).stats };
       terminal.stderr.write(`${formatStats(stats, model.adapterName).join('\n')}\n`);
     }
   } catch (error) {

@@ -54,7 +54,7 @@ export const describeCommand = defineCommand({
       });
       if (!values.json) await writePieces(generation, terminal.stdout);
       const result = await generation;
-      const stats = { loadMs: model.loadMs, ...result.stats };
+      const stats = { loadMs: model.loadMs, weights: model.weights, ...result.stats };
       if (values.json) terminal.stdout.write(`${JSON.stringify(toJson(model, result, stats))}\n`);
       if (values.stats) terminal.stderr.write(`${formatStats(stats, model.adapterName).join('\n')}\n`);
       return 0;

@@ -14,12 +14,12 @@ export const verifyCommand = defineCommand({
   operands: { usage: 'DIR', min: 1, max: 1 },
   options: {
     adapter: modelOptions.adapter,
-    dtype: { ...modelOptions.dtype, help: 'storage of weights and KV cache; default f32' },
+    dtype: { ...modelOptions.dtype, help: 'storage of weight matrices; default f32' },
     tolerance: {
       kind: 'number',
       value: 'X',
       min: 0,
-      help: 'largest error relative to RMS that passes; default 1e-3 for f32, 1e-2 for f16',
+      help: 'largest error relative to RMS that passes; default 1e-3 for f32, 1e-2 for f16, 0.1 for q8, 1 for q4',
     },
     json: { kind: 'flag', help: 'one JSON object per stage, and a last one with the verdict' },
   },

@@ -2,6 +2,7 @@ import type { CapturableTensor, CapturedTensor } from '../generate/captured.ts';
 import type { PictureSource } from '../image/load-picture.ts';
 import type { DualEncoder } from '../models/dual-encoder.ts';
 import type { Precision } from '../models/parameters.ts';
+import type { WeightsSummary } from '../runtime/weights-summary.ts';
 import type { CaptureTowersRequest } from './capture.ts';
 import type { Score } from './scores.ts';
 
@@ -36,6 +37,8 @@ export interface ContrastiveModel {
   readonly notice: string | undefined;
   readonly model: DualEncoder;
   readonly precision: Precision;
+  /** What the weights take on the device, and what rounding them to q8 or q4 cost. */
+  readonly weights: WeightsSummary;
   /** From the call of `loadContrastiveModel` until it was ready, in ms. */
   readonly loadMs: number;
   /** Tensors of the checkpoint that the model does not use, for a warning. */

@@ -5,6 +5,7 @@ import type { LoadOptions } from '../generate/load-model.ts';
 import { openModelFiles } from '../generate/model-files.ts';
 import { choosePrecision } from '../generate/precision.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
+import { summarizeWeights } from '../runtime/weights-summary.ts';
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
 import { weightScope } from '../weights/weight-scope.ts';
@@ -98,6 +99,7 @@ async function prepareModel({
       notice: device.notice,
       model,
       precision,
+      weights: summarizeWeights(weights),
       loadMs: performance.now() - startedMs,
       unusedTensors,
       embeddingSize: model.embeddingSize,

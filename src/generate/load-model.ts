@@ -2,6 +2,7 @@ import { compile } from '../compile/compile.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
+import { summarizeWeights } from '../runtime/weights-summary.ts';
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
 import { weightScope } from '../weights/weight-scope.ts';
@@ -126,6 +127,7 @@ async function prepareModel(
       notice: device.notice,
       model,
       precision,
+      weights: summarizeWeights(weights),
       loadMs: performance.now() - startedMs,
       unusedTensors,
       generate,

@@ -1,6 +1,7 @@
 import type { PictureSource } from '../image/load-picture.ts';
 import type { Model } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
+import type { WeightsSummary } from '../runtime/weights-summary.ts';
 import type { Message } from '../text/messages.ts';
 import type { CaptureRequest } from './capture.ts';
 import type { CapturableTensor, CapturedTensor } from './captured.ts';
@@ -43,6 +44,8 @@ export interface VisionLanguageModel {
   readonly notice: string | undefined;
   readonly model: Model;
   readonly precision: Precision;
+  /** What the weights take on the device, and what rounding them to q8 or q4 cost. */
+  readonly weights: WeightsSummary;
   /** From the call of `loadModel` until the weights were on the device and the pipelines made, in ms. */
   readonly loadMs: number;
   /** Tensors of the checkpoint that the model does not use, for a warning. */

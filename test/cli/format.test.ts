@@ -107,6 +107,7 @@ test('progress shows a bar and the amounts', () => {
 test('stats name adapter, times, speed and memory', () => {
   const stats = {
     loadMs: 2300,
+    weights: { byteLength: 2 ** 21, rounding: null },
     reusedTokens: 0,
     promptTokens: 78,
     generatedTokens: 11,
@@ -119,12 +120,22 @@ test('stats name adapter, times, speed and memory', () => {
   expect(formatStats(stats, 'Some GPU')).toEqual([
     'adapter          Some GPU',
     'load             2.30 s',
+    'weights          2.00 MiB',
     'first token      812 ms (78 prompt tokens)',
     'speed            14.5 tokens/s',
     'generated        11 tokens in 1.50 s',
     'peak GPU memory  24.0 MiB',
     'seed             7',
   ]);
+  const rounding = {
+    dtype: 'q4',
+    tensors: 29,
+    meanRelativeError: 0.0819,
+    worst: { name: 'lm_head.weight', relativeError: 0.087 },
+  } as const;
+  expect(formatStats({ ...stats, weights: { byteLength: 2 ** 20, rounding } }, 'Some GPU')[2]).toBe(
+    'weights          1.00 MiB; 29 tensors in q4, error 8.2 % of their RMS on average, 8.7 % in lm_head.weight',
+  );
 });
 
 test('a warning lists the first unused tensors and counts the rest', () => {

@@ -40,6 +40,26 @@ describeOnAdapters('the built-in model', (getDevice, adapter) => {
     }
   });
 
+  test.each([
+    ['q8', 0.0055],
+    ['q4', 0.083],
+  ] as const)('in %s it says what it sees all the same', async (dtype, error) => {
+    const model = await loadModel(undefined, { device: getDevice(), dtype });
+    try {
+      const { weights } = model;
+      expect((await model.describe('examples/scene.png', { greedy: true })).text).toBe(
+        'A carrot and a strawberry on a grey background.',
+      );
+      // 4.6 million parameters: matrices of 4.59 million, the rest in f32.
+      expect(weights.byteLength / 4.63e6).toBeLessThan(dtype === 'q8' ? 1.15 : 0.67);
+      expect(weights.rounding).toMatchObject({ dtype, tensors: 61 });
+      expect(weights.rounding?.meanRelativeError).toBeLessThan(error);
+      expect(weights.rounding?.meanRelativeError).toBeGreaterThan(0.9 * error);
+    } finally {
+      model.dispose();
+    }
+  });
+
   // SwiftShader takes ten times as long for the same evidence.
   const calls = adapter === 'swiftshader' ? 60 : 200;
 

@@ -54,6 +54,18 @@ describeOnAdapters('goldens', (getDevice) => {
     });
   }
 
+  test('in q4 an answer that differs is told, and is no fault', async () => {
+    const results = await verify('llama3_text', { device: getDevice(), dtype: 'q4', tolerance: 10 });
+    const answers = results.filter(({ stage }) => stage.startsWith('generated.ids'));
+    expect(results.filter(({ ok }) => !ok)).toEqual([]);
+    expect(answers.length).toBeGreaterThan(0);
+    expect(
+      answers.some(({ tokens, note }) => tokens?.firstDivergence !== null && note === 'may differ in q4'),
+    ).toBe(true);
+    const strict = await verify('llama3_text', { device: getDevice(), dtype: 'q8' });
+    expect(strict.find(({ stage }) => stage === 'logits')).toMatchObject({ tolerance: 0.1 });
+  });
+
   test('llava_linear in f16 agrees with f64 on its rounded weights', async ({ skip }) => {
     const device = getDevice();
     if (!device.caps.features.shaderF16) skip(`${device.caps.adapterName} has no shader-f16`);
