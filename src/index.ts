@@ -32,6 +32,7 @@ export type { SamplingOptions } from './generate/generation-config.ts';
 export { type LoadOptions, loadModel } from './generate/load-model.ts';
 export type { PromptMedium, PromptTokens } from './generate/read-prompt.ts';
 export type { GenerateOptions, LoadProgress, VisionLanguageModel } from './generate/vision-language-model.ts';
+export type { RoundingSummary, WeightsSummary } from './generate/weights-summary.ts';
 export { type LoadPictureOptions, loadPicture, type PictureSource } from './image/load-picture.ts';
 export type { Picture } from './image/picture.ts';
 export { composeVlm, tokensPerImage, type VlmParts } from './models/compose/compose-vlm.ts';
@@ -39,7 +40,6 @@ export type { Projector, ProjectorChoice, ProjectorSizes } from './models/compos
 export { projectors } from './models/compose/projectors.ts';
 export type { EncoderOptions, VisionEncoder } from './models/compose/vision-encoder.ts';
 export { uniformFrames } from './processors/frame-sampling.ts';
-export type { RoundingSummary, WeightsSummary } from './runtime/weights-summary.ts';
 export type { ContentPart, Message } from './text/messages.ts';
 export { type OpenVideoOptions, openVideo, type VideoSource } from './video/open-video.ts';
 export type { Video, VideoMetadata } from './video/video.ts';

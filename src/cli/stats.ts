@@ -1,5 +1,5 @@
 import type { GenerationStats } from '../generate/generation.ts';
-import type { WeightsSummary } from '../runtime/weights-summary.ts';
+import type { WeightsSummary } from '../generate/weights-summary.ts';
 import { formatTable } from './table.ts';
 import { formatBytes, formatMs } from './units.ts';
 

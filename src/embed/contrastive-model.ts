@@ -1,8 +1,8 @@
 import type { CapturableTensor, CapturedTensor } from '../generate/captured.ts';
+import type { WeightsSummary } from '../generate/weights-summary.ts';
 import type { PictureSource } from '../image/load-picture.ts';
 import type { DualEncoder } from '../models/dual-encoder.ts';
 import type { Precision } from '../models/parameters.ts';
-import type { WeightsSummary } from '../runtime/weights-summary.ts';
 import type { CaptureTowersRequest } from './capture.ts';
 import type { Score } from './scores.ts';
 

@@ -2,7 +2,6 @@ import { compile } from '../compile/compile.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
-import { summarizeWeights } from '../runtime/weights-summary.ts';
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
 import { weightScope } from '../weights/weight-scope.ts';
@@ -22,6 +21,7 @@ import { readOutStates } from './read-out.ts';
 import { readPrompt } from './read-prompt.ts';
 import type { ModelRuntime } from './sessions.ts';
 import type { GenerateOptions, LoadProgress, VisionLanguageModel } from './vision-language-model.ts';
+import { summarizeWeights } from './weights-summary.ts';
 
 export interface LoadOptions {
   /** `gpu`, `lavapipe`, `swiftshader`, or part of an adapter's name. */

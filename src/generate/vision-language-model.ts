@@ -1,7 +1,6 @@
 import type { PictureSource } from '../image/load-picture.ts';
 import type { Model } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
-import type { WeightsSummary } from '../runtime/weights-summary.ts';
 import type { Message } from '../text/messages.ts';
 import type { CaptureRequest } from './capture.ts';
 import type { CapturableTensor, CapturedTensor } from './captured.ts';
@@ -9,6 +8,7 @@ import type { ProcessorOverrides } from './checkpoint-assets.ts';
 import type { Generation } from './generation.ts';
 import type { SamplingOptions } from './generation-config.ts';
 import type { PromptTokens } from './read-prompt.ts';
+import type { WeightsSummary } from './weights-summary.ts';
 
 /** What one answer is made from. Anything left out is as the checkpoint's generation_config.json says. */
 export interface GenerateOptions extends Partial<SamplingOptions> {

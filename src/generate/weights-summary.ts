@@ -1,5 +1,5 @@
 import type { PackedDType } from '../core/dtype.ts';
-import type { WeightStore } from './weight-store.ts';
+import type { WeightStore } from '../runtime/weight-store.ts';
 
 /** What the weights of a model take on the device, and what rounding them cost. */
 export interface WeightsSummary {
