@@ -1,5 +1,5 @@
 import { DTYPE_BYTES } from '../core/dtype.ts';
-import { invariant } from '../core/errors.ts';
+import { invariant, UnsupportedError } from '../core/errors.ts';
 import { dim } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
 import type { VisionLayout } from '../models/model.ts';
@@ -46,6 +46,16 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
     tileSessions.get(`vision ${JSON.stringify(tile)}`, () =>
       buildTileGraph(model, weightScope, precision, tile),
     );
+  /** One that fails where the usual one did not, while loading, is too large. */
+  const sizedSession = (layout: VisionLayout): Promise<Session> =>
+    tileSession(layout).catch((error: unknown) => {
+      const { grid } = layout.tile;
+      if (!grid || !(error instanceof UnsupportedError)) throw error;
+      throw new UnsupportedError(
+        `picture: ${grid[0]}x${grid[1]} patches are more than ${device.caps.adapterName} can encode, one buffer of which holds ${device.caps.limits.maxStorageBufferBindingSize} bytes; expected fewer. Shrink it, or set max_pixels: generate({ processor: { max_pixels: 1000000 } }).`,
+        { cause: error },
+      );
+    });
   const rowBytes = (width: number): number => width * DTYPE_BYTES[precision.activations];
   const copy = (from: DeviceTensor, to: GPUBuffer, offset: number): void => {
     const encoder = device.gpu.createCommandEncoder({ label: 'image features' });
@@ -83,7 +93,7 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
 
   const encodeMedium = async (medium: ProcessedMedium, signal?: AbortSignal): Promise<GPUBuffer> => {
     const { layout } = medium;
-    const session = await tileSession(layout);
+    const session = await sizedSession(layout);
     const tileShape = session.plan.outputs.get('tileFeatures')?.shape ?? [];
     const tileFeatures = await encodeTiles(medium, session, signal);
     const packGraph = buildPackGraph(model, weightScope, precision, layout, tileShape);

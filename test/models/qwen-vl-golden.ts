@@ -1,5 +1,5 @@
 import { decoderInputs } from '../../src/generate/decoder-inputs.ts';
-import { buildDecoderGraph, buildTileGraph } from '../../src/generate/graphs.ts';
+import { buildDecoderGraph, buildTileGraph, wholeModelGraphs } from '../../src/generate/graphs.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import type { Model } from '../../src/models/model.ts';
 import type { Precision } from '../../src/models/parameters.ts';
@@ -42,6 +42,10 @@ export async function openQwenVl(name: string) {
 
   return {
     close,
+    unusedTensors(): readonly string[] {
+      wholeModelGraphs(assets.model, root, F32, 1);
+      return root.finish();
+    },
     expected: async (runName: string, stage: string): Promise<Float32Array> => {
       const { run } = await open(runName, {});
       return reference.floats(run, stage);

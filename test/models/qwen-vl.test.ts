@@ -61,6 +61,8 @@ describe.each([
     expect(await logitsError(run)).toBeLessThan(EXACT);
   });
 
+  test('no tensor is missing and none is unused', () => expect(golden.unusedTensors()).toEqual([]));
+
   test('a still picture is two frames, not one and an empty one', async () => {
     expect(await golden.towerError('image', 'projector.output', oneFrame)).toBeGreaterThan(WRONG);
   });
