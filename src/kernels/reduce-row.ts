@@ -5,6 +5,7 @@ import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { workgroupMax, workgroupSum } from '../wgsl/reduce.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
 import { defineKernel, spreadWorkgroups } from './kernel.ts';
+import { ROW_WORKGROUP_SIZES, rowEfficiency, supportsRow } from './row-workgroup.ts';
 
 /** Reduction of the innermost axes: one workgroup per row. x [rows, cols] → y [rows]. Accumulates in f32. */
 export const reduceRow = defineKernel({
@@ -12,7 +13,7 @@ export const reduceRow = defineKernel({
   op: reduce,
   bindings: { x: 'read', y: 'write' },
   params: { rows: 'u32', cols: 'u32', factor: 'f32' },
-  tuning: { workgroupSize: [32, 256] },
+  tuning: { workgroupSize: ROW_WORKGROUP_SIZES },
   prepare({ inputs, attrs }) {
     const { outer, length, inner } = reducedView(required(inputs, 'x', 'reduce_row').shape, attrs);
     if (inner > 1) return `the reduced axes are ${inner} elements apart, not innermost`;
@@ -21,12 +22,7 @@ export const reduceRow = defineKernel({
       variant: { max: attrs.kind === 'max' },
     };
   },
-  supports({ params }, t, caps) {
-    if (t.workgroupSize > caps.limits.maxComputeInvocationsPerWorkgroup)
-      return `workgroup of ${t.workgroupSize} is over the adapter's limit`;
-    const idle = t.workgroupSize > 32 && params.cols * 4 < t.workgroupSize;
-    return !idle || `rows of ${params.cols} leave most of a workgroup of ${t.workgroupSize} idle`;
-  },
+  supports: ({ params }, t, caps) => supportsRow(params.cols, t.workgroupSize, caps),
   wgsl({ dtypes, variant }, t) {
     const { start, combine, merge } = variant.max ? MAX : SUM;
     return wgsl`
@@ -57,6 +53,7 @@ export const reduceRow = defineKernel({
     const elements = params.rows * params.cols;
     return { flops: elements, bytesRead: elements * bytes, bytesWritten: params.rows * bytes };
   },
+  efficiency: ({ params }, t, caps) => rowEfficiency(params.cols, t.workgroupSize, caps),
 });
 
 interface Combination {

@@ -33,6 +33,8 @@ import { markSeenScatter } from './mark-seen-scatter.ts';
 import { matmulBroadcast } from './matmul-broadcast.ts';
 import { matmulColumns } from './matmul-columns.ts';
 import { matmulTiled } from './matmul-tiled.ts';
+import { optimizerControlThread } from './optimizer-control-thread.ts';
+import { accumulateMap, adamwUpdateMap, sgdUpdateMap } from './optimizer-updates.ts';
 import { patchifyGather } from './patchify-gather.ts';
 import { permuteStrided } from './permute-strided.ts';
 import { quantizeWeightBlocks } from './quantize-weight-blocks.ts';
@@ -48,6 +50,8 @@ import { spliceRowsSelect } from './splice-rows-select.ts';
 
 /** Every kernel of the engine; tests, benches and the chooser are generated from this list. */
 export const KERNELS: readonly Kernel[] = [
+  accumulateMap,
+  adamwUpdateMap,
   adaptiveAvgPool2dWindow,
   addLayerNormRow,
   addRmsNormRow,
@@ -87,6 +91,7 @@ export const KERNELS: readonly Kernel[] = [
   matmulBroadcast,
   matmulColumns,
   matmulTiled,
+  optimizerControlThread,
   patchifyGather,
   permuteStrided,
   quantizeWeightBlocks,
@@ -96,6 +101,7 @@ export const KERNELS: readonly Kernel[] = [
   ropePairs,
   sampleTokenRadix,
   scatterAddRows,
+  sgdUpdateMap,
   sliceCopy,
   softmaxRow,
   spliceRowsSelect,

@@ -10,6 +10,10 @@ export interface StateStore {
   /** Makes the states of `plan` that are not there yet, zero-filled. Throws InputError where sizes differ. */
   add(plan: Plan): void;
   buffer(state: StateBuffer): GPUBuffer;
+  /** Sets a state, in submission order. Throws InputError for a name that is not there or another size. */
+  write(name: string, values: Float32Array): void;
+  /** A state's f32 values as they are after all that was submitted so far. Throws InputError for an unknown name. */
+  read(name: string): Promise<Float32Array>;
   /** Sets every state, or the one named, to zero, in submission order. */
   reset(name?: string): void;
   readonly byteLength: number;
@@ -31,6 +35,14 @@ export function createStateStore(device: Device): StateStore {
     }
   };
 
+  const known = (name: string): GPUBuffer => {
+    const buffer = buffers.get(name);
+    if (buffer) return buffer;
+    throw new InputError(
+      `state "${name}": is not there; expected one of ${buffers.size}, such as "${[...buffers.keys()][0] ?? ''}".`,
+    );
+  };
+
   return {
     add(plan) {
       for (const buffer of plan.buffers) if (buffer.kind === 'state') addState(buffer);
@@ -39,6 +51,19 @@ export function createStateStore(device: Device): StateStore {
       const buffer = buffers.get(name);
       invariant(buffer, `state "${name}" was not added`);
       return buffer;
+    },
+    write(name, values) {
+      const { size } = known(name);
+      if (values.byteLength !== size) {
+        throw new InputError(
+          `state "${name}": got ${values.byteLength} bytes to write; expected ${size}. Give one value per element.`,
+        );
+      }
+      device.gpu.queue.writeBuffer(known(name), 0, values as Float32Array<ArrayBuffer>);
+    },
+    async read(name) {
+      const buffer = known(name);
+      return new Float32Array(await device.readBuffer(buffer, 0, buffer.size));
     },
     reset(name) {
       const encoder = device.gpu.createCommandEncoder({ label: 'reset states' });

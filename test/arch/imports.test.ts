@@ -48,6 +48,19 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'generate',
     'embed',
   ],
+  train: [
+    'core',
+    'ops',
+    'graph',
+    'autograd',
+    'compile',
+    'device',
+    'runtime',
+    'weights',
+    'models',
+    'text',
+    'image',
+  ],
   cli: [
     'core',
     'ops',
@@ -64,6 +77,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'generate',
     'embed',
     'verify',
+    'train',
     'index.ts',
   ],
   'index.ts': [
@@ -77,6 +91,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'processors',
     'generate',
     'embed',
+    'train',
   ],
 };
 

@@ -11,12 +11,12 @@ fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
   return id.y * count.x + id.x;
 }
 
-var<workgroup> workgroupSumScratch: array<f32, 32>;
+var<workgroup> workgroupSumScratch: array<f32, 8>;
 
 fn workgroupSum(value: f32, thread: u32) -> f32 {
   workgroupSumScratch[thread] = value;
   workgroupBarrier();
-  for (var stride = 16u; stride > 0u; stride >>= 1u) {
+  for (var stride = 4u; stride > 0u; stride >>= 1u) {
     if (thread < stride) {
       let a = workgroupSumScratch[thread];
       let b = workgroupSumScratch[thread + stride];
@@ -29,7 +29,7 @@ fn workgroupSum(value: f32, thread: u32) -> f32 {
   return result;
 }
 
-const WORKGROUP_SIZE = 32u;
+const WORKGROUP_SIZE = 8u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(

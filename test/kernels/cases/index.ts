@@ -18,6 +18,7 @@ import { logSumExpCases } from './log-sum-exp.ts';
 import { matmulCases } from './matmul.ts';
 import { castCases, concatCases, permuteCases, sliceCases } from './movement.ts';
 import { addLayerNormCases, addRmsNormCases, layerNormCases, rmsNormCases } from './norm.ts';
+import { accumulateCases, adamwUpdateCases, optimizerControlCases, sgdUpdateCases } from './optimizer.ts';
 import { patchifyCases } from './patchify.ts';
 import { quantizeWeightCases } from './quantize-weight.ts';
 import { argmaxCases, reduceCases } from './reduce.ts';
@@ -28,6 +29,8 @@ import { spliceRowsCases } from './splice-rows.ts';
 
 /** Test cases of every op that has a kernel, by op name. */
 export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
+  accumulate: accumulateCases,
+  adamwUpdate: adamwUpdateCases,
   adaptiveAvgPool2d: adaptiveAvgPool2dCases,
   addLayerNorm: addLayerNormCases,
   addRmsNorm: addRmsNormCases,
@@ -52,6 +55,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   logSumExp: logSumExpCases,
   matmul: matmulCases,
   markSeen: markSeenCases,
+  optimizerControl: optimizerControlCases,
   patchify: patchifyCases,
   permute: permuteCases,
   quantizeWeight: quantizeWeightCases,
@@ -60,6 +64,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   rope: ropeCases,
   sampleToken: sampleTokenCases,
   scatterAdd: scatterAddCases,
+  sgdUpdate: sgdUpdateCases,
   slice: sliceCases,
   softmax: softmaxCases,
   spliceRows: spliceRowsCases,

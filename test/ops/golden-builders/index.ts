@@ -25,5 +25,5 @@ export const GOLDEN_ELSEWHERE: Readonly<Record<string, string>> = {
   resize_u8: 'pictures are resized on the CPU, as Pillow does: test/image/resize.test.ts has all fifteen',
   resize_u8_torchvision:
     "torchvision's resize of u8 differs from Pillow's by a few levels, and the engine follows Pillow",
-  optimizer: 'there is no training yet; the same holds for the `grads` of every other item',
+  optimizer: 'trajectories of training steps: test/train/trainer.test.ts has all three',
 };
