@@ -1,6 +1,6 @@
 import { InputError } from '../core/errors.ts';
+import { roundHalfEven } from '../core/round-half-even.ts';
 import type { FrameSampling, VideoClip } from './processor.ts';
-import { roundHalfEven } from './qwen-vl/smart-resize.ts';
 
 /**
  * Indices of the frames to take of a video: `numFrames` of them, or `fps` a second, evenly from the first on; all where

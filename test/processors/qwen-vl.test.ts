@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
+import { roundHalfEven } from '../../src/core/round-half-even.ts';
 import { createPicture, type Picture } from '../../src/image/picture.ts';
 import { pictureClip } from '../../src/processors/picture-clip.ts';
 import type { FrameSampling, Medium, ProcessedMedium } from '../../src/processors/processor.ts';
 import { toTenths } from '../../src/processors/qwen-vl/qwen3-vl.ts';
-import { roundHalfEven, smartResize, smartResizeVideo } from '../../src/processors/qwen-vl/smart-resize.ts';
+import { smartResize, smartResizeVideo } from '../../src/processors/qwen-vl/smart-resize.ts';
 import { createProcessor } from '../../src/processors/registry.ts';
 import recorded from './qwen-vl-inputs.json' with { type: 'json' };
 import { pattern, pictureMedium, sourcesOf, tilesOf } from './tiling-sources.ts';

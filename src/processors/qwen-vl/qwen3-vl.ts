@@ -1,9 +1,10 @@
+import { roundHalfEven } from '../../core/round-half-even.ts';
 import type { Processor, ProcessorSources } from '../processor.ts';
 import { type QwenVlFamily, qwenVlProcessor } from './family.ts';
 import { factorOf } from './media.ts';
 import { qwen3Frames } from './sampling.ts';
 import { QWEN3_VIDEO_DEFAULTS, type VideoSettings } from './settings.ts';
-import { type PixelLimits, roundHalfEven, smartResizeVideo } from './smart-resize.ts';
+import { type PixelLimits, smartResizeVideo } from './smart-resize.ts';
 
 /** Every slice of a video stands between these, behind its time, inside those of the chat template. */
 const VISION_START = '<|vision_start|>';

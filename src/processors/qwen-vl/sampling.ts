@@ -1,7 +1,7 @@
 import { InputError } from '../../core/errors.ts';
+import { roundHalfEven } from '../../core/round-half-even.ts';
 import type { FrameSampling, VideoClip } from '../processor.ts';
 import type { VideoSettings } from './settings.ts';
-import { roundHalfEven } from './smart-resize.ts';
 
 /** Frames taken of a video, and how fast they then follow one another. */
 export interface SampledFrames {

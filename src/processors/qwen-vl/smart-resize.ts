@@ -1,4 +1,5 @@
 import { InputError } from '../../core/errors.ts';
+import { roundHalfEven } from '../../core/round-half-even.ts';
 import type { PixelSize } from '../../image/image-processor.ts';
 
 /** Bounds of a picture's pixels, or of all of a video's. */
@@ -74,11 +75,4 @@ function checkAspectRatio({ height, width }: PixelSize): void {
   throw new InputError(
     `picture: ${width}x${height} has an aspect ratio of ${ratio.toFixed(1)}; expected at most ${MAX_ASPECT_RATIO}. Crop it first.`,
   );
-}
-
-/** Python's round: a half goes to the even neighbour. */
-export function roundHalfEven(value: number): number {
-  const below = Math.floor(value);
-  if (value - below !== 0.5) return Math.round(value);
-  return below % 2 === 0 ? below : below + 1;
 }

@@ -1,0 +1,6 @@
+/** Python's round and NumPy's: a half goes to the even neighbour. */
+export function roundHalfEven(value: number): number {
+  const below = Math.floor(value);
+  if (value - below !== 0.5) return Math.round(value);
+  return below % 2 === 0 ? below : below + 1;
+}
