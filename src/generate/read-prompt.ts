@@ -1,4 +1,4 @@
-import type { PictureArea } from '../image/visible-area.ts';
+import { type PictureArea, WHOLE_AREA } from '../image/visible-area.ts';
 import type { VisionLayout } from '../models/model.ts';
 import { type CaptureRequest, capturedPrompt } from './capture.ts';
 import type { CheckpointAssets } from './checkpoint-assets.ts';
@@ -21,8 +21,6 @@ export interface PromptMedium {
   readonly areas: readonly PictureArea[];
 }
 
-const WHOLE: PictureArea = [0, 0, 1, 1];
-
 /** The tokens of a prompt with its answer. Throws InputError as `capture` does. */
 export async function readPrompt(assets: CheckpointAssets, request: CaptureRequest): Promise<PromptTokens> {
   const { tokenIds, imageIndex, media } = await capturedPrompt(assets, request);
@@ -33,7 +31,7 @@ export async function readPrompt(assets: CheckpointAssets, request: CaptureReque
     media: media.map(({ kind, layout, areas }) => ({
       kind,
       layout,
-      areas: areas ?? Array.from({ length: layout.tiles }, () => WHOLE),
+      areas: areas ?? Array.from({ length: layout.tiles }, () => WHOLE_AREA),
     })),
   };
 }

@@ -6,6 +6,8 @@ import { gemmaModel } from './gemma/model.ts';
 import { gemma2Model } from './gemma2/model.ts';
 import { llamaModel } from './llama/model.ts';
 import { llavaModel } from './llava/model.ts';
+import { llavaNextModel, llavaNextVideoModel } from './llava-next/model.ts';
+import { llavaOnevisionModel } from './llava-onevision/model.ts';
 import type { Model } from './model.ts';
 import { paliGemmaModel } from './paligemma/model.ts';
 import { qwen2Model } from './qwen2/model.ts';
@@ -23,6 +25,9 @@ const MODELS: ReadonlyMap<string, (json: ConfigReader) => Model> = new Map([
   ['idefics3', smolVlmModel],
   ['llama', llamaModel],
   ['llava', llavaModel],
+  ['llava_next', llavaNextModel],
+  ['llava_next_video', llavaNextVideoModel],
+  ['llava_onevision', llavaOnevisionModel],
   ['paligemma', paliGemmaModel],
   ['qwen2', qwen2Model],
   ['qwen2_5_vl', qwen25VlModel],

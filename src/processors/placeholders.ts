@@ -1,4 +1,5 @@
 import { ConfigError, InputError } from '../core/errors.ts';
+import type { VisionInfo } from '../models/model.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import type { Medium, ProcessedMedium } from './processor.ts';
 
@@ -30,6 +31,24 @@ export function replacePlaceholders<M>(
 /** The media of one kind. */
 export const ofKind = (media: readonly ProcessedMedium[], kind: Medium['kind']): readonly ProcessedMedium[] =>
   media.filter((medium) => medium.kind === kind);
+
+/** Writes, in place of each placeholder, its token once per feature: pictures' and, where they have one, videos'. */
+export function tokenWriter(
+  { imageTokenId, videoTokenId }: VisionInfo,
+  tokenizer: Tokenizer,
+): (text: string, media: readonly ProcessedMedium[]) => string {
+  const imageToken = tokenText(tokenizer, imageTokenId, 'image_token_index');
+  const videoToken =
+    videoTokenId === undefined ? null : tokenText(tokenizer, videoTokenId, 'video_token_index');
+  return (text, media) => {
+    const write = (from: string, token: string, kind: Medium['kind']): string =>
+      replacePlaceholders(from, token, ofKind(media, kind), kind, ({ layout }) =>
+        token.repeat(layout.tokens),
+      );
+    const withPictures = write(text, imageToken, 'image');
+    return videoToken === null ? withPictures : write(withPictures, videoToken, 'video');
+  };
+}
 
 /** Text of a token that the config names by its id. Throws ConfigError where the tokenizer lacks it. */
 export function tokenText(tokenizer: Tokenizer, id: number, field: string): string {

@@ -1,5 +1,7 @@
 import { UnsupportedError } from '../core/errors.ts';
 import { llavaProcessor } from './llava.ts';
+import { llavaNextProcessor } from './llava-next.ts';
+import { llavaOnevisionProcessor } from './llava-onevision.ts';
 import { paliGemmaProcessor } from './paligemma.ts';
 import type { Processor, ProcessorSources } from './processor.ts';
 import { qwen2VlProcessor, qwen25VlProcessor } from './qwen-vl/qwen2-vl.ts';
@@ -10,6 +12,9 @@ import { smolVlmProcessor } from './smolvlm.ts';
 const PROCESSORS: ReadonlyMap<string, (sources: ProcessorSources) => Processor> = new Map([
   ['idefics3', smolVlmProcessor],
   ['llava', llavaProcessor],
+  ['llava_next', llavaNextProcessor],
+  ['llava_next_video', llavaNextProcessor],
+  ['llava_onevision', llavaOnevisionProcessor],
   ['paligemma', paliGemmaProcessor],
   ['qwen2_5_vl', qwen25VlProcessor],
   ['qwen2_vl', qwen2VlProcessor],

@@ -1,11 +1,13 @@
-import { ConfigError, InputError, invariant } from '../core/errors.ts';
+import { ConfigError, invariant } from '../core/errors.ts';
 import { squareTiles } from '../image/crop.ts';
 import { type PixelFields, type PixelSize, parsePixelFields } from '../image/image-processor.ts';
 import { toPixelValues } from '../image/preprocess.ts';
 import { resize } from '../image/resize.ts';
+import { gridAreas, WHOLE_AREA } from '../image/visible-area.ts';
 import { type ConfigReader, withDefaults } from '../models/config-reader.ts';
 import { parseSmolVlmConfig, tokensPerTile } from '../models/smolvlm/config.ts';
 import { mediaOf } from '../text/messages.ts';
+import { videoRefused } from './fixed-size.ts';
 import { ofKind, replacePlaceholders, tokenText } from './placeholders.ts';
 import type { Medium, ProcessedMedium, Processor, ProcessorSources } from './processor.ts';
 import { parseSmolVlmVideo, smolVlmVideo, VIDEO_CHAT_TEMPLATE } from './smolvlm-video.ts';
@@ -50,11 +52,7 @@ export function smolVlmProcessor(sources: ProcessorSources): Processor {
     process: (media) =>
       media.map((medium) => {
         if (medium.kind === 'image') return splitPicture(medium, splitting, tokens, tileTokens);
-        if (model.modelType !== 'smolvlm') {
-          throw new InputError(
-            `prompt: a video was given to a model of still pictures (${model.modelType}); expected pictures only.`,
-          );
-        }
+        if (model.modelType !== 'smolvlm') throw videoRefused();
         const frames = parseSmolVlmVideo(video, splitting.side);
         return smolVlmVideo(medium, frames, pictureText(undefined, tokens), tileTokens);
       }),
@@ -121,6 +119,7 @@ function splitPicture(
       tokens: tiles * tileTokens,
       ...(isCut ? { tileGrid: grid } : {}),
     },
+    areas: isCut ? [...gridAreas(grid), WHOLE_AREA] : [WHOLE_AREA],
     text: pictureText(isCut ? grid : undefined, tokens),
     *tiles() {
       const resized = resize(picture, first.width, first.height, pixels.filter);

@@ -49,7 +49,7 @@ export interface SuffixRun extends ReferenceRun {
 export async function openReference(files: CheckpointFiles): Promise<Reference> {
   const tensors = await openReferenceTensors(files);
   const json = readConfig(await readJson(files, 'reference.json'), `${files.name}: reference.json`);
-  const runs = json.objects('runs').map(parseRun);
+  const runs = await Promise.all(json.objects('runs').map((run) => withGroups(parseRun(run), tensors)));
   const suffixRun = json.has('suffix_run') ? parseSuffixRun(json.object('suffix_run')) : null;
   const nameOf = (run: ReferenceRun, stage: string): string => `${run.name}.${stage}`;
   return {
@@ -63,6 +63,13 @@ export async function openReference(files: CheckpointFiles): Promise<Reference> 
     integers: (run, stage) => tensors.integers(nameOf(run, stage)),
     close: () => tensors.close(),
   };
+}
+
+/** The run with the pictures in the groups that its reference took for conversations, where it recorded them. */
+async function withGroups(run: ReferenceRun, tensors: ReferenceTensors): Promise<ReferenceRun> {
+  const name = `${run.name}.inputs.batch_num_images`;
+  if (!tensors.has(name)) return run;
+  return { ...run, processor: { ...run.processor, batch_num_images: [...(await tensors.integers(name))] } };
 }
 
 const stagesOf = (names: readonly string[], run: ReferenceRun): string[] =>

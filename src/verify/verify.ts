@@ -16,6 +16,7 @@ import type { TensorIndex } from '../weights/safetensors.ts';
 import { weightScope } from '../weights/weight-scope.ts';
 import { verifyContrastive } from './contrastive.ts';
 import { verifyGenerated } from './generated.ts';
+import { verifyImageNewline } from './image-newline.ts';
 import { makePrompt, promptIds, verifyInputs } from './inputs.ts';
 import { verifyLayouts } from './layouts.ts';
 import { verifyMaskedTower } from './masked-tower.ts';
@@ -96,6 +97,7 @@ async function* verifyGenerating({ files, tolerance, ...parts }: Verification): 
     if (suffixRun) yield* verifySuffix(runtime, assets, files, reference, suffixRun, tolerance);
     yield* verifyRope(runtime, tensors, tolerance);
     yield* verifyMaskedTower(runtime, tensors, tolerance);
+    yield* verifyImageNewline(runtime, tensors, tolerance);
   } finally {
     imageEncoder?.dispose();
     decoder.dispose();

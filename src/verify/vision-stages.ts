@@ -1,4 +1,4 @@
-import { dim } from '../core/shape.ts';
+import { dim, elementCount } from '../core/shape.ts';
 import { captureGraph, joined } from '../generate/capture-graph.ts';
 import { buildPackGraph, buildTileGraph } from '../generate/graphs.ts';
 import type { Prompt } from '../generate/prompt.ts';
@@ -96,7 +96,10 @@ async function tilesOf(
   return tiles;
 }
 
-/** The reference's features of a run's pictures; where it recorded none, those made here of its pixels. */
+/**
+ * The reference's features of a run's pictures and videos; where it recorded none, or apart for either kind, those made
+ * here of its pixels.
+ */
 export async function featuresOf(
   runtime: ModelRuntime,
   reference: Reference,
@@ -104,7 +107,10 @@ export async function featuresOf(
   { media }: Prompt,
 ): Promise<Float32Array | undefined> {
   if (media.length === 0) return undefined;
-  if (recordedFeatures(reference, run)) {
+  const tokens = media.reduce((sum, { layout }) => sum + layout.tokens, 0);
+  const stage = recordedFeatures(reference, run);
+  // Families that pack pictures record their features apart from those of videos: neither holds all.
+  if (stage && elementCount(reference.shape(run, stage)) === tokens * runtime.model.text.hiddenSize) {
     const { model } = runtime;
     const recorded = await referenceFeatures(reference, run, model);
     return inMediaOrder(recorded, media, model.vision?.featureWidth ?? model.text.hiddenSize);

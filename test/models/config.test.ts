@@ -3,7 +3,8 @@ import { parseClipVisionConfig } from '../../src/models/clip/config.ts';
 import { readConfig } from '../../src/models/config-reader.ts';
 import { parseGemmaConfig } from '../../src/models/gemma/config.ts';
 import { parseLlamaConfig } from '../../src/models/llama/config.ts';
-import { parseLlavaConfig, tokensPerImage } from '../../src/models/llava/config.ts';
+import { parseLlavaConfig } from '../../src/models/llava/config.ts';
+import { featuresPerTile } from '../../src/models/llava/tower.ts';
 import { parseQwen2Config } from '../../src/models/qwen2/config.ts';
 
 const read = (json: unknown) => readConfig(json, 'config.json');
@@ -41,15 +42,19 @@ describe('configs', () => {
       hiddenAct: 'silu',
       tieWordEmbeddings: false,
     });
-    expect(config.vision).toMatchObject({ hiddenAct: 'quick_gelu', layerNormEps: 1e-5, numChannels: 3 });
+    expect(config.tower.vision).toMatchObject({
+      hiddenAct: 'quick_gelu',
+      layerNormEps: 1e-5,
+      numChannels: 3,
+    });
     expect(config).toMatchObject({
       projector: 'mlp',
       projectorHiddenAct: 'gelu',
-      visionFeatureLayers: [23],
+      tower: { kind: 'clip', visionFeatureLayers: [23] },
       imageTokenId: 32000,
     });
-    expect(tokensPerImage(config)).toBe(576);
-    expect(tokensPerImage({ ...config, visionFeatureSelectStrategy: 'full' })).toBe(577);
+    expect(featuresPerTile(config.tower)).toBe(576);
+    expect(featuresPerTile({ ...config.tower, visionFeatureSelectStrategy: 'full' })).toBe(577);
   });
 
   test('several feature layers, counted from the end', () => {
@@ -58,7 +63,7 @@ describe('configs', () => {
       vision_config: { num_hidden_layers: 4 },
       vision_feature_layer: [-1, -2, 0],
     };
-    expect(parseLlavaConfig(read(json)).visionFeatureLayers).toEqual([4, 3, 0]);
+    expect(parseLlavaConfig(read(json)).tower.visionFeatureLayers).toEqual([4, 3, 0]);
     expect(() => parseLlavaConfig(read({ ...json, vision_feature_layer: -6 }))).toThrow(
       '"vision_feature_layer" is -6, but the tower has 5 hidden states',
     );

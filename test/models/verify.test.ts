@@ -31,6 +31,8 @@ const GOLDENS = {
   qwen2_5_vl: 34,
   qwen3_vl: 35,
   smolvlm: 27,
+  llava_onevision: 27,
+  llava_next_video: 17,
 } as const;
 
 async function verify(name: string, options: Parameters<typeof verifyCheckpoint>[1]): Promise<StageResult[]> {

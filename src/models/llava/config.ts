@@ -1,78 +1,64 @@
-import { ConfigError, UnsupportedError } from '../../core/errors.ts';
 import type { Activation } from '../../ops/activation.ts';
 import { readActivation } from '../activation-name.ts';
-import { type ClipVisionConfig, numPatches, parseClipVisionConfig } from '../clip/config.ts';
 import type { ConfigReader } from '../config-reader.ts';
 import type { LlamaConfig } from '../llama/config.ts';
 import { parseTextConfig } from '../text-config.ts';
+import { type LlavaTower, type LlavaTowerDefaults, parseLlavaTower } from './tower.ts';
 
-/** LLaVA 1.5: a CLIP tower, a projector and a Llama-style decoder. */
-export interface LlavaConfig {
-  readonly vision: ClipVisionConfig;
+/** What LLaVA and its descendants are made of: a tower, a projector and a Llama-style decoder. */
+export interface LlavaParts {
+  readonly tower: LlavaTower;
   readonly text: LlamaConfig;
-  readonly projector: 'linear' | 'mlp';
   readonly projectorHiddenAct: Activation;
   readonly projectorBias: boolean;
-  /** Indices into the tower's hidden states, as positive numbers; several are joined along the width. */
-  readonly visionFeatureLayers: readonly number[];
-  /** `default` drops the class token, `full` keeps it. */
-  readonly visionFeatureSelectStrategy: 'default' | 'full';
   readonly imageTokenId: number;
   readonly tieWordEmbeddings: boolean;
 }
 
-/** Fallbacks: https://huggingface.co/docs/transformers/model_doc/llava#transformers.LlavaConfig */
+/** What a family's config class gives to fields that a file leaves out. */
+export interface LlavaDefaults extends LlavaTowerDefaults {
+  readonly textModelType: 'llama' | 'qwen2';
+  readonly imageTokenIndex: number;
+}
+
+/** LLaVA 1 and 1.5. */
+export interface LlavaConfig extends LlavaParts {
+  readonly projector: 'linear' | 'mlp';
+}
+
+/** https://huggingface.co/docs/transformers/model_doc/llava#transformers.LlavaConfig */
+const LLAVA_DEFAULTS: LlavaDefaults = {
+  modelType: 'clip_vision_model',
+  visionFeatureLayer: -2,
+  visionFeatureSelectStrategy: 'default',
+  textModelType: 'llama',
+  imageTokenIndex: 32000,
+};
+
 export function parseLlavaConfig(json: ConfigReader): LlavaConfig {
-  const vision = parseClipVisionConfig(visionConfig(json));
-  const text = parseTextConfig(json.object('text_config'));
   return {
-    vision,
-    text,
+    ...parseLlavaParts(json, LLAVA_DEFAULTS),
     // LLaVA 1 had one linear layer; its own config names it, transformers' class has no field for it.
     projector:
       json.choice('mm_projector_type', ['linear', 'mlp2x_gelu'], 'mlp2x_gelu') === 'linear'
         ? 'linear'
         : 'mlp',
+  };
+}
+
+/** The fields that all of them spell alike. Throws ConfigError or UnsupportedError for those that make no model. */
+export function parseLlavaParts(json: ConfigReader, defaults: LlavaDefaults): LlavaParts {
+  const text = parseTextConfig(json.object('text_config'), defaults.textModelType);
+  return {
+    tower: parseLlavaTower(json, defaults),
+    text,
     projectorHiddenAct: readActivation(json, 'projector_hidden_act', 'gelu'),
     projectorBias: json.boolean('multimodal_projector_bias', true),
-    visionFeatureLayers: json
-      .integers('vision_feature_layer', [-2])
-      .map((layer) => hiddenStateIndex(layer, vision, json.where)),
-    visionFeatureSelectStrategy: json.choice(
-      'vision_feature_select_strategy',
-      ['default', 'full'],
-      'default',
-    ),
-    imageTokenId: json.has('image_token_id')
-      ? json.integer('image_token_id')
-      : json.integer('image_token_index', 32000),
+    imageTokenId: tokenId(json, 'image_token', defaults.imageTokenIndex),
     tieWordEmbeddings: json.boolean('tie_word_embeddings', false) || text.tieWordEmbeddings,
   };
 }
 
-/** Image tokens of one picture. */
-export const tokensPerImage = (config: LlavaConfig): number =>
-  numPatches(config.vision) + (config.visionFeatureSelectStrategy === 'full' ? 1 : 0);
-
-function visionConfig(json: ConfigReader): ConfigReader {
-  const vision = json.object('vision_config');
-  const modelType = vision.string('model_type', 'clip_vision_model');
-  if (modelType !== 'clip_vision_model') {
-    throw new UnsupportedError(
-      `${vision.where}: model_type "${modelType}" is no vision tower known here; expected "clip_vision_model".`,
-    );
-  }
-  return vision;
-}
-
-/** hidden_states holds the embeddings and each layer's output: numHiddenLayers + 1 of them. */
-function hiddenStateIndex(layer: number, vision: ClipVisionConfig, where: string): number {
-  const count = vision.numHiddenLayers + 1;
-  const index = layer < 0 ? layer + count : layer;
-  if (index < 0 || index >= count) {
-    throw new ConfigError(
-      `${where}: "vision_feature_layer" is ${layer}, but the tower has ${count} hidden states; expected ${-count} to ${count - 1}.`,
-    );
-  }
-  return index;
-}
+/** `image_token_id`, or `image_token_index` as files of transformers 4.x and 5.x spell it. */
+export const tokenId = (json: ConfigReader, name: string, fallback: number): number =>
+  json.has(`${name}_id`) ? json.integer(`${name}_id`) : json.integer(`${name}_index`, fallback);
