@@ -6,7 +6,13 @@ import { reshape, slice } from '../graph/movement.ts';
 import { argmax } from '../graph/reduce.ts';
 import { markSeen, sampleToken } from '../graph/sampling.ts';
 import { spliceRows } from '../graph/splice-rows.ts';
-import type { DecoderPass, Model, TileLayout, VisionLayout } from '../models/model.ts';
+import {
+  type DecoderPass,
+  type Model,
+  packedTiles,
+  type TileLayout,
+  type VisionLayout,
+} from '../models/model.ts';
 import { bindParameters, type Precision } from '../models/parameters.ts';
 import { SAMPLING_WORDS } from '../ops/sampling.ts';
 import type { WeightScope } from '../weights/weight-scope.ts';
@@ -123,7 +129,10 @@ export function buildTileGraph(
   return graph;
 }
 
-/** tileFeatures [tiles * rows, width] → imageFeatures [tokens, featureWidth]; undefined where they are that already. */
+/**
+ * tileFeatures [tiles * rows, width], of pooled tiles where frames are pooled → imageFeatures [tokens, featureWidth];
+ * undefined where they are that already.
+ */
 export function buildPackGraph(
   model: Model,
   weights: WeightScope,
@@ -131,10 +140,12 @@ export function buildPackGraph(
   layout: VisionLayout,
   tileFeatures: Shape,
 ): Graph | undefined {
-  const [rows, width] = [dim(tileFeatures, 0) * layout.tiles, dim(tileFeatures, 1)];
+  const tiles = packedTiles(layout);
+  const [rows, width] = [dim(tileFeatures, 0) * tiles, dim(tileFeatures, 1)];
   const graph = new Graph();
   const features = graph.input('tileFeatures', [rows, width], precision.activations);
-  const packed = model.packTiles?.(features, layout, bindParameters(graph, weights, precision)) ?? features;
+  const packed =
+    model.packTiles?.(features, { ...layout, tiles }, bindParameters(graph, weights, precision)) ?? features;
   const { featureWidth } = model.vision ?? {};
   invariant(
     dim(packed.shape, 0) === layout.tokens && dim(packed.shape, 1) === featureWidth,

@@ -1,14 +1,15 @@
 import { DTYPE_BYTES } from '../core/dtype.ts';
 import { invariant, UnsupportedError } from '../core/errors.ts';
-import { dim } from '../core/shape.ts';
+import { dim, type Shape } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
-import type { VisionLayout } from '../models/model.ts';
+import { packedTiles, type VisionLayout } from '../models/model.ts';
 import type { ProcessedMedium } from '../processors/processor.ts';
 import type { DeviceTensor } from '../runtime/inputs.ts';
 import type { Session } from '../runtime/session.ts';
 import { createStateStore } from '../runtime/state-store.ts';
 import { throwIfAborted } from './abort.ts';
 import { createFeatureCache } from './feature-cache.ts';
+import { buildPoolingGraph, poolFrame } from './frame-pooler.ts';
 import { buildPackGraph, buildTileGraph } from './graphs.ts';
 import { createSessionCache, type ModelRuntime } from './sessions.ts';
 
@@ -39,6 +40,7 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
   const states = createStateStore(device);
   const tileSessions = createSessionCache(runtime, states, MAX_SESSIONS);
   const packSessions = createSessionCache(runtime, states, MAX_SESSIONS);
+  const poolSessions = createSessionCache(runtime, states, MAX_SESSIONS);
   const cache = createFeatureCache(device);
   const usage = bufferUsage.copySrc | bufferUsage.copyDst;
 
@@ -75,19 +77,35 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
     return buffer;
   };
 
+  const poolSession = async ({ pooling }: VisionLayout, [rows = 0, width = 0]: Shape) => {
+    if (!pooling) return undefined;
+    const { kind, window } = pooling;
+    invariant(kind !== 'stride', 'frames between strides are not encoded');
+    const session = await poolSessions.get(`pool ${kind} ${rows}x${width}`, () =>
+      buildPoolingGraph(kind, rows, width, precision.activations),
+    );
+    return { session, window };
+  };
+
+  /** Features of all tiles, or of all windows of frames, one after another. */
   const encodeTiles = async (medium: ProcessedMedium, session: Session, signal?: AbortSignal) => {
-    const { tile, tiles } = medium.layout;
+    const { layout, kind } = medium;
     const { byteLength } = session.output('tileFeatures');
-    return withBuffer(byteLength * tiles, async (buffer) => {
+    const pool = await poolSession(layout, session.plan.outputs.get('tileFeatures')?.shape ?? []);
+    return withBuffer(byteLength * packedTiles(layout), async (buffer) => {
       let done = 0;
       for await (const pixelValues of medium.tiles()) {
         throwIfAborted(signal);
         session.run({ pixelValues });
-        copy(session.output('tileFeatures'), buffer, done++ * byteLength);
+        let features = session.output('tileFeatures');
+        if (pool) features = poolFrame(pool.session, features, 1 + (done % pool.window));
+        const place = Math.floor(done++ / (pool?.window ?? 1));
+        if (!pool || done % pool.window === 0 || done === layout.tiles)
+          copy(features, buffer, place * byteLength);
         // Frames are many and decode fast: without a pause their pixels would pile up in the queue.
-        if (tile.kind === 'video') await device.onSubmittedWorkDone();
+        if (kind === 'video') await device.onSubmittedWorkDone();
       }
-      invariant(done === tiles, `${done} tiles came where the layout has ${tiles}`);
+      invariant(done === layout.tiles, `${done} tiles came where the layout has ${layout.tiles}`);
     });
   };
 
@@ -100,7 +118,7 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
     if (!packGraph) return tileFeatures;
     try {
       const pack = await packSessions.get(`pack ${JSON.stringify(layout)}`, () => packGraph);
-      const byteLength = dim(tileShape, 0) * layout.tiles * rowBytes(dim(tileShape, 1));
+      const byteLength = dim(tileShape, 0) * packedTiles(layout) * rowBytes(dim(tileShape, 1));
       pack.run({ tileFeatures: { buffer: tileFeatures, offset: 0, byteLength } });
       const packed = pack.output('imageFeatures');
       return await withBuffer(packed.byteLength, async (buffer) => copy(packed, buffer, 0));
@@ -140,6 +158,7 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
     dispose() {
       tileSessions.clear();
       packSessions.clear();
+      poolSessions.clear();
       states.dispose();
       cache.dispose();
     },

@@ -1,7 +1,7 @@
 import { InputError } from '../core/errors.ts';
 import type { PictureSource } from '../image/load-picture.ts';
 import type { VisionInfo } from '../models/model.ts';
-import type { ProcessedMedium, Processor } from '../processors/processor.ts';
+import type { Medium, ProcessedMedium, Processor } from '../processors/processor.ts';
 import { createChatTemplate } from '../text/chat-template.ts';
 import { imageFeatureRows } from '../text/image-tokens.ts';
 import { type MediaPart, type Message, mediaOf } from '../text/messages.ts';
@@ -43,11 +43,24 @@ export async function buildPrompt(assets: CheckpointAssets, options: PromptOptio
     }
     return textPrompt(encodePrompt(tokenizer, text, kind));
   }
-  const media = processor.process(await Promise.all(parts.map(openMedium)));
+  const opened = await Promise.all(parts.map(openMedium));
+  const media = processor.process(opened);
+  checkPooling(opened, media, model.modelType);
   const expanded = processor.expand(text, media);
   const tokenIds = processor.encode?.(expanded, kind) ?? encodePrompt(tokenizer, expanded, kind);
   checkMediaFit(tokenIds.length, media, model.text.maxPositionEmbeddings);
   return promptOfIds(tokenIds, media, processor, model.vision);
+}
+
+/** Throws InputError where frames are to be pooled by a family that takes them in its own way. */
+function checkPooling(opened: readonly Medium[], media: readonly ProcessedMedium[], modelType: string): void {
+  opened.forEach((medium, i) => {
+    const kind = medium.kind === 'video' ? medium.pooling?.kind : undefined;
+    if (kind === undefined || kind === 'stride' || media[i]?.layout.pooling) return;
+    throw new InputError(
+      `prompt: a video's frames are to be pooled by ${kind}, but ${modelType} was made for videos; expected no pooling. Take fewer frames.`,
+    );
+  });
 }
 
 /** Throws InputError where pictures and videos make a prompt longer than the context. */
@@ -122,13 +135,23 @@ function renderPrompt(
     return { text: processor.render(conversation), kind: 'plain', media };
   if (chatTemplate === null && prompt !== undefined && images.length === 0) return plain;
   return {
-    text: createChatTemplate(chatTemplate, tokenizer).render(conversation),
+    text: createChatTemplate(chatTemplate, tokenizer).render(
+      processor?.videosAsPictures ? conversation.map(showVideosAsPictures) : conversation,
+    ),
     kind: model.vision ? 'multimodal-chat' : 'chat',
     media,
   };
 }
 
 const imagePart = (image: PictureSource): MediaPart => ({ type: 'image', image });
+
+const showVideosAsPictures = ({ role, content }: Message): Message => ({
+  role,
+  content:
+    typeof content === 'string'
+      ? content
+      : content.map((part) => (part.type === 'video' ? { type: 'image' } : part)),
+});
 
 /** A user turn that shows the pictures, then asks. */
 const questionAbout = (images: readonly PictureSource[], question: string): Message => ({

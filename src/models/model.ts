@@ -3,6 +3,7 @@ import type { Shape } from '../core/shape.ts';
 import type { Tensor } from '../graph/tensor.ts';
 import type { RopeTables } from './blocks/rope-tables.ts';
 import type { RopeTensors } from './blocks/rope-tensors.ts';
+import { pooledFrames, type TemporalPooling } from './blocks/temporal-pooling.ts';
 import type { Parameters } from './parameters.ts';
 
 /** What a decoder pass needs besides its embeddings. */
@@ -48,6 +49,8 @@ export interface TileLayout {
 export interface VisionLayout {
   readonly tile: TileLayout;
   readonly tiles: number;
+  /** Frames of a video whose features become those of one, before anything is packed. Absent where each counts. */
+  readonly pooling?: TemporalPooling;
   /** Tiles by row and column that a picture is cut into, beside one of the whole picture. Absent where it is not cut. */
   readonly tileGrid?: readonly [rows: number, columns: number];
   /** Image features in the end, and so tokens in the prompt. */
@@ -55,6 +58,10 @@ export interface VisionLayout {
   /** [height, width] of the picture before it was tiled, where packing depends on it. */
   readonly imageSize?: readonly [height: number, width: number];
 }
+
+/** Tiles whose features are packed: those of a video may have been pooled. */
+export const packedTiles = ({ tiles, pooling }: VisionLayout): number =>
+  pooling ? pooledFrames(tiles, pooling) : tiles;
 
 /** What a vision tower with its projector takes and gives. */
 export interface VisionInfo {
@@ -87,7 +94,7 @@ export interface Model {
   readonly mrope?: MropeInfo;
   /** pixelValues [1, ...tile.shape] → features of the tile [rows, width]. */
   encodeTile?(pixelValues: Tensor, tile: TileLayout, w: Parameters): Tensor;
-  /** Features of all tiles [tiles * rows, width] → [tokens, featureWidth]. Absent where they are that already. */
+  /** Features of all tiles (pooled ones) [tiles * rows, width] → [tokens, featureWidth]. Absent where they are that already. */
   packTiles?(features: Tensor, layout: VisionLayout, w: Parameters): Tensor;
   /** ids [B, S] u32 → [B, S, C]. */
   embedTokens(ids: Tensor, w: Parameters, dtype: FloatDType): Tensor;

@@ -5,7 +5,7 @@ import { createChatTemplate } from '../text/chat-template.ts';
 import type { ContentPart, Message } from '../text/messages.ts';
 import { encodePrompt } from '../text/prompt.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
-import { fixedSizePicture } from './fixed-size.ts';
+import { fixedSizeMedium } from './fixed-size.ts';
 import { replacePlaceholders } from './placeholders.ts';
 import type { Processor } from './processor.ts';
 
@@ -35,13 +35,15 @@ export function composedProcessor(options: ComposedProcessorOptions): Processor 
     content: typeof content === 'string' ? content : content.map(spelled).join(''),
   });
   return {
-    process: (media) => media.map((medium) => fixedSizePicture(medium, image, layout)),
+    process: (media) => media.map((medium) => fixedSizeMedium(medium, image, model)),
     render(messages) {
       const texts = messages.map(asText);
       return template ? template.render(texts) : texts.map(({ content }) => content).join('\n');
     },
     expand: (text, media) =>
-      replacePlaceholders(text, imageToken, media, 'image', () => imageToken.repeat(layout.tokens)),
+      replacePlaceholders(text, imageToken, media, 'image', ({ layout: { tokens } }) =>
+        imageToken.repeat(tokens),
+      ),
     // A template may have written BOS by itself.
     encode: (text) => encodePrompt(tokenizer, text, 'multimodal-chat'),
   };

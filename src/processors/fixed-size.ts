@@ -2,16 +2,26 @@ import { ConfigError, InputError, invariant } from '../core/errors.ts';
 import type { ImageProcessorConfig } from '../image/image-processor.ts';
 import { type PixelValues, preprocess } from '../image/preprocess.ts';
 import { visibleArea } from '../image/visible-area.ts';
-import type { VisionLayout } from '../models/model.ts';
+import type { Model, VisionLayout } from '../models/model.ts';
 import type { Medium, ProcessedMedium } from './processor.ts';
+import { stackedFrames } from './stacked-frames.ts';
 
-/** A picture brought to the one size that a tower takes: one tile. Throws InputError for a video. */
-export function fixedSizePicture(
+/**
+ * A picture brought to the one size that a tower takes, one tile; or a video as such pictures, one after another.
+ * Throws InputError for more frames than a video has.
+ */
+export function fixedSizeMedium(
   medium: Medium,
   config: ImageProcessorConfig,
-  layout: VisionLayout,
+  { vision, text, modelType }: Model,
 ): ProcessedMedium {
-  if (medium.kind !== 'image') throw videoRefused();
+  invariant(vision, `${modelType} has no vision tower`);
+  const { typicalLayout: layout } = vision;
+  if (medium.kind === 'video') {
+    return stackedFrames(medium, layout, text.maxPositionEmbeddings, (frame) =>
+      checkedPixels(preprocess(frame, config), layout),
+    );
+  }
   return {
     kind: 'image',
     key: medium.key,

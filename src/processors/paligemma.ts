@@ -1,7 +1,7 @@
 import { ConfigError, InputError, invariant } from '../core/errors.ts';
 import { parseImageProcessor } from '../image/image-processor.ts';
 import type { ContentPart, Message } from '../text/messages.ts';
-import { fixedSizePicture } from './fixed-size.ts';
+import { fixedSizeMedium } from './fixed-size.ts';
 import { replacePlaceholders, tokenText } from './placeholders.ts';
 import type { Processor, ProcessorSources } from './processor.ts';
 
@@ -28,7 +28,7 @@ export function paliGemmaProcessor({ model, tokenizer, imageProcessor }: Process
     );
   }
   return {
-    process: (media) => media.map((medium) => fixedSizePicture(medium, config, typicalLayout)),
+    process: (media) => media.map((medium) => fixedSizeMedium(medium, config, model)),
     render: (messages) =>
       questionOf(messages)
         .map((part) => textOf(part, imageToken))
@@ -38,7 +38,9 @@ export function paliGemmaProcessor({ model, tokenizer, imageProcessor }: Process
       const placed = text.includes(imageToken) ? text : imageToken.repeat(media.length) + text;
       const end = placed.includes(imageToken) ? placed.lastIndexOf(imageToken) + imageToken.length : 0;
       const prompt = `${placed.slice(0, end)}${bos}${placed.slice(end)}\n`;
-      return replacePlaceholders(prompt, imageToken, media, 'image', () => imageToken.repeat(tokens));
+      return replacePlaceholders(prompt, imageToken, media, 'image', ({ layout }) =>
+        imageToken.repeat(layout.tokens),
+      );
     },
     encode: (text) => tokenizer.encode(text, { addSpecialTokens: false }),
     spans: (tokenIds) => Uint32Array.from(tokenIds.flatMap(() => [0, tokenIds.length])),
@@ -57,6 +59,6 @@ function questionOf(messages: readonly Message[]): readonly ContentPart[] {
   return typeof content === 'string' ? [{ type: 'text', text: content }] : content;
 }
 
-/** A video stands for itself as a picture does: `process` refuses it. */
+/** A video stands where its frames will, as a picture does. */
 const textOf = (part: ContentPart, imageToken: string): string =>
   part.type === 'text' ? part.text : imageToken;

@@ -1,5 +1,6 @@
 import type { Picture } from '../image/picture.ts';
 import type { PictureArea } from '../image/visible-area.ts';
+import type { TemporalPooling } from '../models/blocks/temporal-pooling.ts';
 import type { ConfigReader } from '../models/config-reader.ts';
 import type { Model, VisionLayout } from '../models/model.ts';
 import type { Message } from '../text/messages.ts';
@@ -8,6 +9,8 @@ import type { Tokenizer } from '../text/tokenizer.ts';
 
 /** Frames of a video, decoded as they are asked for. */
 export interface VideoClip {
+  /** Equal for videos of equal content; null or absent where that cannot be told. */
+  readonly key?: string | null;
   readonly width: number;
   readonly height: number;
   readonly frameCount: number;
@@ -24,6 +27,9 @@ export interface FrameSampling {
   readonly fps?: number | undefined;
 }
 
+/** `TemporalPooling`, over all of the frames taken where no window is given. */
+export type FramePooling = Pick<TemporalPooling, 'kind'> & Partial<Pick<TemporalPooling, 'window'>>;
+
 /** A picture or video of a prompt, opened. `key` tells equal ones, so that they are encoded once; null: none is. */
 export type Medium =
   | { readonly kind: 'image'; readonly key: string | null; readonly picture: Picture }
@@ -32,6 +38,8 @@ export type Medium =
       readonly key: string | null;
       readonly video: VideoClip;
       readonly sampling: FrameSampling;
+      /** Only for models of still pictures: those made for videos have a way of their own. */
+      readonly pooling?: FramePooling | undefined;
     };
 
 /** A picture or video as its tower takes it. */
@@ -66,6 +74,8 @@ export interface Processor {
   process(media: readonly Medium[]): readonly ProcessedMedium[];
   /** Jinja source in place of the checkpoint's chat template, for messages which that one does not know. */
   templateFor?(messages: readonly Message[]): string | undefined;
+  /** A video is shown as a picture is: one placeholder for all of its frames. */
+  readonly videosAsPictures?: boolean;
   /** Text of a conversation, in families whose checkpoints have no chat template. */
   render?(messages: readonly Message[]): string;
   /** Puts what stands for each medium in place of its placeholder. Throws InputError where they differ in number. */

@@ -17,6 +17,14 @@ export interface VideoPart {
   readonly numFrames?: number;
   /** Frames to take of each second. */
   readonly fps?: number;
+  /**
+   * How the features of each `window` frames (all that are taken, where it is left out) become those of one, in models
+   * of still pictures.
+   */
+  readonly pooling?: {
+    readonly kind: 'mean' | 'max' | 'stride' | 'attention';
+    readonly window?: number;
+  };
 }
 
 export type MediaPart = Exclude<ContentPart, { readonly type: 'text' }>;

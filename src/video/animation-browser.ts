@@ -35,6 +35,7 @@ export async function openAnimationInBrowser(file: VideoFile, type: string): Pro
   }
   return {
     name,
+    key: file.key,
     width,
     height,
     frameCount: delaysMs.length,

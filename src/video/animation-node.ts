@@ -26,6 +26,7 @@ export async function openAnimationInNode(file: VideoFile): Promise<FrameSource>
   const window = Math.max(1, Math.floor(WINDOW_BYTES / (4 * width * height)));
   return {
     name,
+    key: file.key,
     width,
     height,
     frameCount,

@@ -66,7 +66,7 @@ async function findTrack(input: Input, { name }: VideoFile): Promise<InputVideoT
 const NODE_CODECS: readonly string[] = ['avc', 'hevc', 'vp8', 'vp9', 'av1'];
 
 async function readHeaders(reader: VideoReader, input: Input, file: VideoFile): Promise<FrameSource> {
-  const { name } = file;
+  const { name, key } = file;
   const { EncodedPacketSink, MP4, QTFF } = reader.mediabunny;
   const format = await findFormat(input, file);
   if (format === MP4 || format === QTFF) await checkSampleCounts(file);
@@ -79,6 +79,7 @@ async function readHeaders(reader: VideoReader, input: Input, file: VideoFile): 
   const first = begins[0] ?? 0;
   return {
     name,
+    key,
     width: isTurned ? storedHeight : storedWidth,
     height: isTurned ? storedWidth : storedHeight,
     frameCount: begins.length,

@@ -40,7 +40,9 @@ async function openSource(source: VideoSource, options: OpenVideoOptions): Promi
   const given = source as Exclude<VideoSource, readonly PictureSource[]>;
   if (given instanceof Blob) {
     const name = 'name' in given && typeof given.name === 'string' ? given.name : 'blob';
-    return openFile({ name, data: given, byteLength: given.size, limits: options }, await blobEnds(given));
+    const key = given.size > MAX_HASHED_BYTES ? null : await hash(new Uint8Array(await given.arrayBuffer()));
+    const file = { name, key, data: given, byteLength: given.size, limits: options };
+    return openFile(file, await blobEnds(given));
   }
   if (given instanceof Uint8Array) return openBytes('bytes', given, options);
   const url = toUrl(given);
@@ -53,12 +55,10 @@ async function openSource(source: VideoSource, options: OpenVideoOptions): Promi
   }
   const { readEntry } = await import('./path-node.ts');
   const entry = await readEntry(url ?? String(given));
-  return entry.kind === 'folder'
-    ? openPictures(entry.path, entry.pictures, options.fps ?? null, options)
-    : openFile(
-        { name: entry.path, data: entry.path, byteLength: entry.ends.byteLength, limits: options },
-        entry.ends,
-      );
+  const { path: name } = entry;
+  if (entry.kind === 'folder') return openPictures(name, entry.pictures, options.fps ?? null, options);
+  const { key, ends } = entry;
+  return openFile({ name, key, data: name, byteLength: ends.byteLength, limits: options }, ends);
 }
 
 const blobEnds = async (blob: Blob): Promise<FileEnds> => ({
@@ -67,10 +67,19 @@ const blobEnds = async (blob: Blob): Promise<FileEnds> => ({
   byteLength: blob.size,
 });
 
-function openBytes(name: string, bytes: Uint8Array, limits: VideoLimits): Promise<FrameSource> {
+async function openBytes(name: string, bytes: Uint8Array, limits: VideoLimits): Promise<FrameSource> {
   const data =
     bytes.buffer instanceof ArrayBuffer ? (bytes as Uint8Array<ArrayBuffer>) : new Uint8Array(bytes);
-  return openFile({ name, data, byteLength: bytes.length, limits }, endsOf(bytes));
+  const key = bytes.length > MAX_HASHED_BYTES ? null : await hash(data);
+  return openFile({ name, key, data, byteLength: bytes.length, limits }, endsOf(bytes));
+}
+
+/** Hashing more would take longer than what a known video saves. */
+const MAX_HASHED_BYTES = 64 * 2 ** 20;
+
+async function hash(bytes: Uint8Array<ArrayBuffer>): Promise<string> {
+  const digest = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return `video:${Array.from(digest, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
 
 /** By the first bytes, since names lie. */

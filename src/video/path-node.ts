@@ -4,7 +4,7 @@ import { type FileEnds, HEAD_BYTES, TAIL_BYTES } from './file-end.ts';
 
 /** What stands at a path: a file with its ends, or a folder with its pictures. */
 export type PathEntry =
-  | { readonly kind: 'file'; readonly path: string; readonly ends: FileEnds }
+  | { readonly kind: 'file'; readonly path: string; readonly key: string; readonly ends: FileEnds }
   | { readonly kind: 'folder'; readonly path: string; readonly pictures: readonly string[] };
 
 const PICTURE_NAME = /\.(png|jpe?g|webp|gif)$/i;
@@ -15,7 +15,7 @@ export async function readEntry(path: string | URL): Promise<PathEntry> {
     'node:fs/promises',
   )) as typeof import('node:fs/promises');
   const { fileURLToPath } = (await importHidden('node:url')) as typeof import('node:url');
-  const { join } = (await importHidden('node:path')) as typeof import('node:path');
+  const { join, resolve } = (await importHidden('node:path')) as typeof import('node:path');
   const plain = path instanceof URL ? fileURLToPath(path) : path;
   try {
     const found = await stat(plain);
@@ -42,7 +42,8 @@ export async function readEntry(path: string | URL): Promise<PathEntry> {
         tail: await read(TAIL_BYTES, Math.max(0, size - TAIL_BYTES)),
         byteLength: size,
       };
-      return { kind: 'file', path: plain, ends };
+      const key = `video:${resolve(plain)}:${size}:${found.mtimeMs}`;
+      return { kind: 'file', path: plain, key, ends };
     } finally {
       await file.close();
     }

@@ -18,6 +18,7 @@ export async function openPictures(
   const { width, height } = await loadPicture(first as PictureSource, limits);
   return {
     name,
+    key: null,
     width,
     height,
     frameCount: pictures.length,

@@ -4,6 +4,7 @@ import { DEFAULT_MAX_PIXELS } from '../image/picture-file.ts';
 /** A file of frames: where to read it, what to call it, and what it may hold. */
 export interface VideoFile {
   readonly name: string;
+  readonly key: string | null;
   /** A path in Node. */
   readonly data: string | Uint8Array<ArrayBuffer> | Blob;
   readonly byteLength: number;

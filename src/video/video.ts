@@ -4,6 +4,8 @@ import type { Picture } from '../image/picture.ts';
 export interface VideoMetadata {
   /** What error messages call it: a path, a URL, or the kind of source. */
   readonly name: string;
+  /** Equal for videos of equal content: of a file its path, size and time, of bytes a hash. Null where it is unknown. */
+  readonly key: string | null;
   /** Upright, in stored pixels: pixels that are not square stay as they are, as in the reference decoders. */
   readonly width: number;
   readonly height: number;

@@ -85,11 +85,17 @@ describe('the processor of PaliGemma', () => {
     await expect(processorOf({ [file]: { ...json, ...changed } })).rejects.toThrow(message);
   });
 
-  test('refuses a tokenizer without BOS, and a video', async () => {
+  test('refuses a tokenizer without BOS', async () => {
     await expect(processorOf({ 'tokenizer_config.json': {} })).rejects.toThrow('names no "bos_token"');
+  });
+
+  test('takes a video as pictures in a row, each with the tokens of one', async () => {
     const processor = await processorOf();
-    const video = { width: 1, height: 1, frameCount: 1, fps: 1, durationSeconds: 1, async *frames() {} };
-    const clip: Medium = { kind: 'video', key: null, video, sampling: {} };
-    expect(() => processor.process([clip])).toThrow('a video was given to a model of still pictures');
+    const video = { width: 1, height: 1, frameCount: 9, fps: 1, durationSeconds: 9, async *frames() {} };
+    const clip: Medium = { kind: 'video', key: null, video, sampling: { numFrames: 3 } };
+    const media = processor.process([clip]);
+    expect(media.map(({ layout }) => [layout.tiles, layout.tokens])).toEqual([[3, 48]]);
+    expect(media[0]?.tileSeconds).toEqual([0, 3, 6]);
+    expect(processor.expand('what?', media)).toMatch(/^(<image>){48}<bos>what\?\n$/);
   });
 });
