@@ -66,6 +66,7 @@ export async function readAssets(files: CheckpointFiles): Promise<CheckpointAsse
     return createProcessor({
       ...processorFiles,
       imageProcessor: changed,
+      overrides: readConfig(overrides, 'processor'),
       model,
       tokenizer,
       config: readConfig(config, `${files.name}: config.json`),

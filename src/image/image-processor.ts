@@ -23,18 +23,30 @@ export type ResizeTarget =
 type Json = Readonly<Record<string, unknown>>;
 
 /**
- * What the reference classes assume when a file leaves a switch out, as old checkpoints do.
- * Source: the `__init__` defaults of transformers' image_processing_clip.py, _llava.py and _siglip.py.
+ * What the reference classes assume where a file leaves a field out, as old and short ones do.
+ * Source: the class attributes of transformers' image_processing_pil_clip.py, _llava.py, _siglip.py and _gemma3.py.
  */
-type ProcessorDefaults = { readonly resample: number; readonly centerCrop: boolean };
-const clipDefaults: ProcessorDefaults = { resample: 3, centerCrop: true };
-const siglipDefaults: ProcessorDefaults = { resample: 3, centerCrop: false };
+const clipDefaults: Json = {
+  resample: 3,
+  do_center_crop: true,
+  size: { shortest_edge: 224 },
+  crop_size: { height: 224, width: 224 },
+  image_mean: [0.48145466, 0.4578275, 0.40821073],
+  image_std: [0.26862954, 0.26130258, 0.27577711],
+};
+const siglipDefaults: Json = {
+  resample: 3,
+  size: { height: 224, width: 224 },
+  image_mean: [0.5, 0.5, 0.5],
+  image_std: [0.5, 0.5, 0.5],
+};
 
-const defaultsByType: ReadonlyMap<string, ProcessorDefaults> = new Map([
+const defaultsByType: ReadonlyMap<string, Json> = new Map([
   ['CLIPImageProcessor', clipDefaults],
   ['CLIPFeatureExtractor', clipDefaults],
   ['LlavaImageProcessor', clipDefaults],
   ['SiglipImageProcessor', siglipDefaults],
+  ['Gemma3ImageProcessor', { ...siglipDefaults, resample: 2 }],
 ]);
 
 /**
@@ -51,11 +63,8 @@ export function parseImageProcessor(json: unknown): ImageProcessorConfig {
       'image processor config: do_pad is true; expected a processor that does not pad.',
     );
   }
-  return parseProcessorFields({
-    ...config,
-    do_center_crop: config.do_center_crop ?? defaults.centerCrop,
-    resample: config.resample ?? defaults.resample,
-  });
+  const given = Object.entries(config).filter(([, value]) => value !== null && value !== undefined);
+  return parseProcessorFields({ ...defaults, ...Object.fromEntries(given) });
 }
 
 /** The fields of a processor of pictures or frames, whatever type it says to be. Throws ConfigError for odd ones. */
@@ -84,7 +93,7 @@ export function outputSize(config: ImageProcessorConfig): PixelSize | null {
   return config.resize?.kind === 'exact' ? config.resize : null;
 }
 
-function defaultsOf(config: Json): ProcessorDefaults {
+function defaultsOf(config: Json): Json {
   // Checkpoints from before transformers 4.26 name the type so.
   const type = config.image_processor_type ?? config.feature_extractor_type;
   // "Fast" and "Pil" name the backend that wrote the file, not other arithmetic.

@@ -4,6 +4,8 @@ import { type ConfigReader, readConfig } from './config-reader.ts';
 import type { DualEncoder } from './dual-encoder.ts';
 import { gemmaModel } from './gemma/model.ts';
 import { gemma2Model } from './gemma2/model.ts';
+import { gemma3Model } from './gemma3/model.ts';
+import { gemma3TextModel } from './gemma3/text-model.ts';
 import { llamaModel } from './llama/model.ts';
 import { llavaModel } from './llava/model.ts';
 import { llavaNextModel, llavaNextVideoModel } from './llava-next/model.ts';
@@ -22,6 +24,8 @@ import { smolVlmModel } from './smolvlm/model.ts';
 const MODELS: ReadonlyMap<string, (json: ConfigReader) => Model> = new Map([
   ['gemma', gemmaModel],
   ['gemma2', gemma2Model],
+  ['gemma3', gemma3Model],
+  ['gemma3_text', gemma3TextModel],
   ['idefics3', smolVlmModel],
   ['llama', llamaModel],
   ['llava', llavaModel],

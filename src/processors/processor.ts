@@ -100,4 +100,6 @@ export interface ProcessorSources {
   readonly videoProcessor?: ConfigReader | undefined;
   /** `processor_config.json`. */
   readonly processor?: ConfigReader | undefined;
+  /** What a call asks of the image processor; `imageProcessor` holds it too, over what the file says. */
+  readonly overrides?: ConfigReader | undefined;
 }

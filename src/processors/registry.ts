@@ -1,4 +1,5 @@
 import { UnsupportedError } from '../core/errors.ts';
+import { gemma3Processor } from './gemma3.ts';
 import { llavaProcessor } from './llava.ts';
 import { llavaNextProcessor } from './llava-next.ts';
 import { llavaOnevisionProcessor } from './llava-onevision.ts';
@@ -10,6 +11,7 @@ import { smolVlmProcessor } from './smolvlm.ts';
 
 /** `model_type` of config.json → what turns its conversations into numbers. */
 const PROCESSORS: ReadonlyMap<string, (sources: ProcessorSources) => Processor> = new Map([
+  ['gemma3', gemma3Processor],
   ['idefics3', smolVlmProcessor],
   ['llava', llavaProcessor],
   ['llava_next', llavaNextProcessor],

@@ -29,6 +29,8 @@ export type Tokenizer = {
   /** The highest id plus one; a model's vocabulary may be padded beyond it. */
   readonly vocabSize: number;
   readonly special: Readonly<Record<SpecialRole, SpecialToken | null>>;
+  /** A token that tokenizer_config.json names, such as `boi_token`; null for one that it does not or that is unknown. */
+  readonly namedToken: (name: string) => SpecialToken | null;
   readonly cleansUp: boolean;
 };
 
@@ -71,6 +73,8 @@ export function createTokenizer(tokenizerJson: unknown, tokenizerConfig: unknown
     isSpecial,
     vocabSize: library.model?.vocab.length ?? 0,
     special,
+    namedToken: (name) =>
+      specialToken(config, name, tokenToId) ?? specialToken(extraTokens(config), name, tokenToId),
     cleansUp,
   };
 }
@@ -110,6 +114,11 @@ function patchByteFallback(decoder: unknown): void {
   const step = decoder as DecoderStep;
   if (step.config?.type === 'ByteFallback') step.decode_chain = decodeByteFallback;
   step.decoders?.forEach(patchByteFallback);
+}
+
+/** Since transformers 4.48 a map from names of its own to tokens; before and after also a list. */
+function extraTokens({ extra_special_tokens: extra }: Json): Json {
+  return typeof extra === 'object' && extra !== null && !Array.isArray(extra) ? (extra as Json) : {};
 }
 
 function specialToken(config: Json, name: string, tokenToId: Tokenizer['tokenToId']): SpecialToken | null {

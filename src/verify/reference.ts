@@ -75,6 +75,9 @@ async function withGroups(run: ReferenceRun, tensors: ReferenceTensors): Promise
 const stagesOf = (names: readonly string[], run: ReferenceRun): string[] =>
   names.filter((name) => name.startsWith(`${run.name}.`)).map((name) => name.slice(run.name.length + 1));
 
+/** Fields of an image processor that a run may change. */
+const PROCESSOR_FIELDS = ['do_image_splitting', 'do_pan_and_scan', 'pan_and_scan_min_crop_size'] as const;
+
 function parseRun(json: ConfigReader): ReferenceRun {
   const isBatch = json.has('prompts');
   const messages = json.has('messages') ? parseMessages(json) : null;
@@ -83,9 +86,9 @@ function parseRun(json: ConfigReader): ReferenceRun {
     messages,
     images: !messages && json.has('images') ? json.strings('images') : [],
     video: json.has('video') ? parseVideo(json.object('video')) : null,
-    processor: json.has('do_image_splitting')
-      ? { do_image_splitting: json.boolean('do_image_splitting') }
-      : {},
+    processor: Object.fromEntries(
+      PROCESSOR_FIELDS.filter((field) => json.has(field)).map((field) => [field, json.value(field)]),
+    ),
     prompts: isBatch ? json.strings('prompts') : [messages ? '' : json.string('prompt')],
     generatedIds: isBatch ? idLists(json, 'generated_ids') : [json.integers('generated_ids')],
     generatedText: json.has('generated_text') ? json.string('generated_text') : null,

@@ -160,22 +160,44 @@ describe('parseImageProcessor', () => {
     expect(parseImageProcessor(fast)).toEqual(parseImageProcessor(clip));
   });
 
+  it('takes what the class takes where a file says nothing', () => {
+    const grey = { mean: [0.5, 0.5, 0.5], std: [0.5, 0.5, 0.5] };
+    const exact = { kind: 'exact', height: 224, width: 224 };
+    expect(parseImageProcessor({ image_processor_type: 'SiglipImageProcessor', size: null })).toEqual({
+      resize: exact,
+      filter: 'bicubic',
+      centerCrop: null,
+      rescaleFactor: 1 / 255,
+      normalize: grey,
+    });
+    expect(parseImageProcessor({ image_processor_type: 'Gemma3ImageProcessorFast' })).toMatchObject({
+      resize: exact,
+      filter: 'bilinear',
+      normalize: grey,
+    });
+    expect(parseImageProcessor({ image_processor_type: 'CLIPImageProcessor' })).toMatchObject({
+      resize: { kind: 'shortest-edge', edge: 224 },
+      centerCrop: { height: 224, width: 224 },
+      normalize: {
+        mean: [0.48145466, 0.4578275, 0.40821073],
+        std: [0.26862954, 0.26130258, 0.27577711],
+      },
+    });
+  });
+
   it.each([
     ['image_processor_type', undefined],
     ['image_processor_type', 'Qwen2VLImageProcessor'],
-    ['size', undefined],
     ['size', { longest_edge: 224 }],
     ['size', { shortest_edge: 0 }],
     ['size', { shortest_edge: 3.5 }],
     ['size', { height: 4 }],
     ['size', { shortest_edge: 1e9 }],
-    ['crop_size', undefined],
     ['crop_size', { height: 4 }],
     ['resample', 9],
     ['resample', 'bicubic'],
     ['image_mean', [0.5, 0.5]],
     ['image_mean', [0.5, 0.5, null]],
-    ['image_std', undefined],
     ['image_std', [1, 0, 1]],
     ['rescale_factor', 'x'],
     ['rescale_factor', 0],

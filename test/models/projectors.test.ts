@@ -83,9 +83,15 @@ test('a merger that norms what was joined has a norm as wide as that', () => {
   expect(ops).toEqual(['reshape', 'layerNorm', 'linear', 'linear']);
 });
 
+test('an average drops patches that fill no square', () => {
+  const { output } = shapesOf([1, 49, 36], (x, w) => averagePoolProjector(x, GEMMA3, w));
+  expect(output).toEqual([1, 9, 56]);
+});
+
 test.each([
   ['35 patches', [1, 35, 36]],
-  ['49 patches to 9 tokens', [1, 49, 36]],
+  ['25 patches to 9 tokens', [1, 25, 36]],
+  ['4 patches to 9 tokens', [1, 4, 36]],
 ])('an average over %s is refused', (_, shape) => {
   expect(() => shapesOf(shape, (x, w) => averagePoolProjector(x, GEMMA3, w))).toThrow(ShapeError);
 });

@@ -29,16 +29,16 @@ export type Range = readonly [first: number, last: number];
 export interface Errors {
   /** Of the prompt's logits. */
   readonly prompt: number;
-  /** Of the logits the answer's tokens were picked from. */
+  /** Of the logits the answer's tokens were picked from; Infinity where none were recorded. */
   readonly answer: number;
 }
 
-/** The first run of a golden, in f64, its recorded answer behind the prompt. */
-export async function openVariations(name: string) {
+/** A run of a golden, the first unless told, in f64, its recorded answer behind the prompt. */
+export async function openVariations(name: string, runName?: string) {
   const { assets, reference, weights, root, close } = await openGolden(name);
   const config = readGoldenJson<Json>(`${name}/config.json`);
-  const [run] = reference.runs;
-  if (!run) throw new InputError(`${name} has no run`);
+  const run = reference.runs.find((one) => runName === undefined || one.name === runName);
+  if (!run) throw new InputError(`${name} has no run ${runName ?? ''}`);
   const [prompt = []] = await promptIds(reference, run);
   const answer = (run.generatedIds[0] ?? []).slice(0, -1);
   const ids = [...prompt, ...answer];
@@ -49,14 +49,16 @@ export async function openVariations(name: string) {
     : new Float32Array();
   const expected = {
     prompt: await reference.floats(run, 'logits'),
-    answer: await reference.floats(run, 'generated.logits'),
+    answer: reference.has(run, 'generated.logits')
+      ? await reference.floats(run, 'generated.logits')
+      : new Float32Array(),
   };
 
   const errors = (variation: Variation = {}): Errors => {
     const { text = {}, firstPosition = 0, hiddenKeyWeight } = variation;
     const changed = config.text_config
-      ? { ...config, text_config: { ...(config.text_config as Json), ...text } }
-      : { ...config, ...text };
+      ? { ...config, text_config: replaced(config.text_config as Json, text) }
+      : replaced(config, text);
     const model = createModel(changed, 'config.json');
     const ranges = variation.spans?.(spans, prompt.length) ?? spans;
     const { named } = interpretDecoder({
@@ -80,3 +82,6 @@ export async function openVariations(name: string) {
   };
   return { errors, close, hiddenSize: features.length > 0 ? assets.model.text.hiddenSize : 0 };
 }
+
+const replaced = (json: Json, fields: Json): Json =>
+  Object.fromEntries(Object.entries({ ...json, ...fields }).filter(([, value]) => value !== undefined));

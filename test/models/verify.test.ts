@@ -21,6 +21,7 @@ const GOLDENS = {
   llava_linear: 17,
   paligemma: 29,
   paligemma2: 29,
+  gemma3: 20,
   llama3_text: 25,
   qwen2_text: 25,
   gemma_text: 25,

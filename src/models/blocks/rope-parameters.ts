@@ -25,10 +25,12 @@ const DEFAULT_THETA = 10000;
  */
 export function parseRopeParameters(json: ConfigReader, headDim: number): RopeParameters {
   const scaling = json.optionalObject('rope_parameters') ?? json.optionalObject('rope_scaling');
-  const theta = scaling?.has('rope_theta')
-    ? scaling.number('rope_theta')
-    : json.number('rope_theta', DEFAULT_THETA);
-  const base = { theta, rotaryDim: headDim };
+  return ropeOf(scaling, json.number('rope_theta', DEFAULT_THETA), headDim);
+}
+
+/** Settings of one kind of layers; `theta` where they name none. */
+export function ropeOf(scaling: ConfigReader | undefined, theta: number, headDim: number): RopeParameters {
+  const base = { theta: scaling?.number('rope_theta', theta) ?? theta, rotaryDim: headDim };
   // 4.x files before llama3 spell the tag `type`.
   const ropeType = scaling?.string('rope_type', scaling.string('type', 'default')) ?? 'default';
   if (!scaling || ropeType === 'default') return { ...base, ropeType: 'default' };

@@ -9,12 +9,18 @@ export interface RopeTensors {
   readonly sin: Tensor;
 }
 
-/** Tables for positions 0 to capacity - 1, as constants that all layers share. */
-export function ropeTensors(graph: Graph, rope: RopeParameters, capacity: number): RopeTensors {
+/** Tables for positions 0 to capacity - 1, as constants that all layers share, or all of one `kind`. */
+export function ropeTensors(
+  graph: Graph,
+  rope: RopeParameters,
+  capacity: number,
+  kind?: string,
+): RopeTensors {
+  const name = kind === undefined ? 'rope' : `rope.${kind}`;
   const { cos, sin } = ropeTables(rope, capacity);
   const shape = [capacity, rope.rotaryDim / 2];
   return {
-    cos: graph.constant(`rope.cos.${capacity}`, cos, shape),
-    sin: graph.constant(`rope.sin.${capacity}`, sin, shape),
+    cos: graph.constant(`${name}.cos.${capacity}`, cos, shape),
+    sin: graph.constant(`${name}.sin.${capacity}`, sin, shape),
   };
 }

@@ -50,7 +50,7 @@ export function headWeight(config: TableSize, decoder: Parameters, head: Paramet
   return useTable ? decoder.get('embed_tokens.weight', shape) : head.get('lm_head.weight', shape);
 }
 
-export const textInfo = (config: LlamaConfig): TextInfo => ({
+export const textInfo = (config: TextInfo): TextInfo => ({
   vocabSize: config.vocabSize,
   hiddenSize: config.hiddenSize,
   numHiddenLayers: config.numHiddenLayers,

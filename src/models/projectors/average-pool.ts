@@ -12,26 +12,27 @@ export interface AveragePoolConfig {
   readonly visionHiddenSize: number;
   /** Width of the decoder. */
   readonly textHiddenSize: number;
-  /** Image tokens, a square number whose root divides the patches' side. */
+  /** Image tokens, a square number. */
   readonly numTokens: number;
   readonly normEps: number;
 }
 
 /**
  * Means over squares of neighbouring patches, a norm that scales by 1 + weight, and a matrix that is stored as
- * [input, output] (Gemma 3, Gemma Team 2025, arXiv 2503.19786, section 2.1).
+ * [input, output] (Gemma 3, Gemma Team 2025, arXiv 2503.19786, section 2.1). Patches that fill no square, at the right and
+ * at the bottom, are dropped.
  * Reference: Gemma3MultiModalProjector in transformers. Weights: `mm_soft_emb_norm`, `mm_input_projection_weight`.
- * features [B, P, Cv], row by row → [B, T, C]. Throws ShapeError where the squares do not divide the picture.
+ * features [B, P, Cv], row by row → [B, T, C]. Throws ShapeError where there are not as many whole squares as tokens.
  */
 export function averagePoolProjector(features: Tensor, config: AveragePoolConfig, w: Parameters): Tensor {
   const { visionHiddenSize: Cv, textHiddenSize: C, numTokens: T, normEps } = config;
   const [B, P] = [dim(features.shape, 0), dim(features.shape, 1)];
-  const side = Math.sqrt(P);
-  const kernel = side / Math.sqrt(T);
-  if (!Number.isInteger(side) || !Number.isInteger(kernel)) {
+  const [side, tokensPerSide] = [Math.sqrt(P), Math.sqrt(T)];
+  const kernel = Math.floor(side / tokensPerSide);
+  if (!Number.isInteger(side) || Math.floor(side / kernel) !== tokensPerSide) {
     throw new ShapeError(
       `averagePoolProjector: features ${formatShape(features.shape)} are ${P} patches for ${T} tokens; expected ` +
-        'two square numbers, the root of one a multiple of the other.',
+        'two square numbers, and whole squares of patches, as many as there are tokens.',
     );
   }
   const map = reshape(transpose(features, 1, 2), [B, Cv, side, side]);
