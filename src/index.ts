@@ -23,6 +23,7 @@ export type {
 } from './embed/contrastive-model.ts';
 export { type LoadContrastiveOptions, loadContrastiveModel } from './embed/load-contrastive-model.ts';
 export { type Score, similarity } from './embed/scores.ts';
+export type { AdapterSource } from './generate/adapters/open-adapters.ts';
 export type { CaptureRequest } from './generate/capture.ts';
 export type { CapturableTensor, CapturedTensor } from './generate/captured.ts';
 export { type ComposeOptions, composeModel } from './generate/compose-model.ts';

@@ -6,7 +6,7 @@ import type { Picture } from '../image/picture.ts';
 import type { ContentPart, Message } from '../text/messages.ts';
 import { type ChatLine, chatHelp, parseChatLine } from './chat-line.ts';
 import { defineCommand, type Terminal } from './command.ts';
-import { modelOptions, openModel } from './model-options.ts';
+import { loraOption, modelOptions, openModel } from './model-options.ts';
 import { generateOptions, samplingOptions } from './sampling-options.ts';
 import { formatStats } from './stats.ts';
 
@@ -19,6 +19,7 @@ export const chatCommand = defineCommand({
   operands: { usage: '[IMAGE...]', min: 0 },
   options: {
     ...modelOptions,
+    ...loraOption,
     ...samplingOptions,
     stats: { kind: 'flag', help: 'times, speed and memory after each answer, on stderr' },
   },

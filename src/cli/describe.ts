@@ -4,7 +4,7 @@ import { loadPicture } from '../image/load-picture.ts';
 import { type Message, mediaOf } from '../text/messages.ts';
 import { defineCommand, type OptionValues, type Terminal } from './command.ts';
 import { readMessages } from './messages-file.ts';
-import { modelOptions, openModel } from './model-options.ts';
+import { loraOption, modelOptions, openModel } from './model-options.ts';
 import { checkStdinOnce, readStdin, STDIN } from './read-stdin.ts';
 import { generateOptions, samplingOptions } from './sampling-options.ts';
 import { formatStats, type RunStats } from './stats.ts';
@@ -19,6 +19,7 @@ const options = {
   },
   raw: { kind: 'flag', help: 'the prompt is text to go on from, without the chat template' },
   ...modelOptions,
+  ...loraOption,
   ...samplingOptions,
   json: { kind: 'flag', help: 'one JSON object when the answer is whole, instead of text as it comes' },
   stats: { kind: 'flag', help: 'times, speed and memory, on stderr' },

@@ -26,11 +26,20 @@ export const modelOptions = {
   },
 } as const;
 
-export type ModelOptions = OptionValues<typeof modelOptions>;
+/** Besides, for commands that write text. */
+export const loraOption = {
+  lora: {
+    kind: 'texts',
+    value: 'DIR',
+    help: 'LoRA adapter as PEFT saves it (adapter_config.json, adapter_model.safetensors), merged into the weights while they load; may be repeated',
+  },
+} as const;
+
+export type ModelOptions = OptionValues<typeof modelOptions> & Partial<OptionValues<typeof loraOption>>;
 
 /** Loads the model that was asked for, with progress, notice and warnings on stderr. */
 export async function openModel(
-  { model, adapter, dtype }: ModelOptions,
+  { model, adapter, dtype, lora = [] }: ModelOptions,
   { stderr, signal }: Terminal,
 ): Promise<VisionLanguageModel> {
   const source = await modelSource(model, { stderr, signal });
@@ -39,6 +48,7 @@ export async function openModel(
     const loaded = await loadModel(source, {
       adapter,
       dtype,
+      adapters: lora,
       signal,
       onProgress: (step) => progress.show(formatLoadProgress(step)),
     });

@@ -16,7 +16,7 @@ import { createEmbedder } from './embedder.ts';
 import { logitParameterReader } from './logit-parameters.ts';
 import { createImageRunner, createTextRunner, type DualEncoderRuntime } from './tower-runner.ts';
 
-export interface LoadContrastiveOptions extends LoadOptions {
+export interface LoadContrastiveOptions extends Omit<LoadOptions, 'adapters'> {
   /**
    * Towers to load at once; the other one's weights are loaded when it is first asked for. A text tower may hold the
    * larger part of a checkpoint. Default both.

@@ -2,10 +2,11 @@ import { compile } from '../compile/compile.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
-import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
+import { openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
 import { weightScope } from '../weights/weight-scope.ts';
 import { throwIfAborted } from './abort.ts';
+import { type AdaptedCheckpoint, type AdapterSource, openAdapters } from './adapters/open-adapters.ts';
 import { type AnswerParts, answer } from './answer.ts';
 import { createCapture, DEFAULT_QUESTION } from './capture.ts';
 import { type CheckpointAssets, readAssets } from './checkpoint-assets.ts';
@@ -30,6 +31,8 @@ export interface LoadOptions {
   readonly device?: Device | undefined;
   /** Storage of weight matrices; `auto` (the default) decides by adapter and checkpoint. */
   readonly dtype?: DTypeChoice | undefined;
+  /** LoRA adapters as PEFT saves them, merged into the weights while they load, in this order. */
+  readonly adapters?: readonly AdapterSource[] | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -46,15 +49,29 @@ export async function loadModel(
   const startedMs = performance.now();
   const files = await openModelFiles(source);
   const assets = await readAssets(files);
-  const checkpoint = await openCheckpoint(files);
+  const checkpoint = await openAdapted(files, options.adapters ?? []);
   return startModel({ name: files.name, assets, checkpoint, options, startedMs });
+}
+
+async function openAdapted(
+  files: CheckpointFiles,
+  adapters: readonly AdapterSource[],
+): Promise<AdaptedCheckpoint> {
+  const checkpoint = await openCheckpoint(files);
+  try {
+    return await openAdapters(checkpoint, adapters);
+  } catch (error) {
+    await checkpoint.close();
+    throw error;
+  }
 }
 
 export interface LoadParts {
   readonly name: string;
   readonly assets: CheckpointAssets;
   /** Closed when the model is disposed of, or cannot be started. */
-  readonly checkpoint: Pick<Checkpoint, 'index' | 'close'>;
+  readonly checkpoint: Pick<AdaptedCheckpoint, 'index' | 'close'> &
+    Partial<Pick<AdaptedCheckpoint, 'updates'>>;
   readonly options: LoadOptions;
   readonly startedMs: number;
 }
@@ -87,6 +104,7 @@ async function prepareModel(
   const weights = createWeightStore(device, checkpoint.index, {
     onProgress: (done, total) => onProgress?.({ stage: 'weights', done, total }),
     signal,
+    updates: checkpoint.updates,
   });
   const runtime: ModelRuntime = { device, model, weightScope: root, weights, precision };
   const decoder = createDecoder(runtime);

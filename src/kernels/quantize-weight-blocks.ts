@@ -4,9 +4,9 @@ import { dim } from '../core/shape.ts';
 import { WEIGHT_FORMAT_BYTES, type WeightFormat } from '../ops/convert-weight.ts';
 import { required } from '../ops/op.ts';
 import { BLOCKS_PER_PAIR, quantizeWeight } from '../ops/quantize-weight.ts';
-import { float16ToFloat32Bits } from '../wgsl/float16.ts';
 import { f32Literal } from '../wgsl/literal.ts';
-import { type WgslSource, wgsl } from '../wgsl/wgsl.ts';
+import { loadElement } from '../wgsl/load-element.ts';
+import { wgsl } from '../wgsl/wgsl.ts';
 import { elementMain, elementWorkgroups } from './element-threads.ts';
 import { defineKernel } from './kernel.ts';
 
@@ -34,7 +34,7 @@ export const quantizeWeightBlocks = defineKernel({
     const dtype = packedDType(dtypes.weight);
     const divisors = SCALE_DIVISORS[dtype];
     return wgsl`
-      ${READS[variant.from as WeightFormat]}
+      ${loadElement(variant.from as WeightFormat)}
       const BLOCK_WORDS = ${packedRow(dtype, 1).blockWords}u;
       const ZERO = ${f32Literal(PACKED_ZERO[dtype])};
       const FACTORS = array(${divisors.map((divisor) => f32Literal(1 / divisor)).join(', ')});
@@ -141,20 +141,4 @@ const packedDType = (dtype: string | undefined): PackedDType => (dtype === 'q4' 
 const PLACES: Readonly<Record<PackedDType, string>> = {
   q8: 'u32(integer + ZERO) << (8u * j)',
   q4: 'u32(integer + ZERO) << (8u * (j & 3u) + (j & 4u))',
-};
-
-/** `loadElement(i)`: element i of the words. */
-const READS: Readonly<Record<WeightFormat, WgslSource>> = {
-  F32: wgsl`
-    fn loadElement(i: u32) -> f32 { return bitcast<f32>(words[i]); }
-  `,
-  F16: wgsl`
-    ${float16ToFloat32Bits}
-    fn loadElement(i: u32) -> f32 {
-      return bitcast<f32>(float16ToFloat32Bits((words[i / 2u] >> (16u * (i & 1u))) & 0xffffu));
-    }
-  `,
-  BF16: wgsl`
-    fn loadElement(i: u32) -> f32 { return bitcast<f32>((words[i / 2u] >> (16u * (i & 1u))) << 16u); }
-  `,
 };

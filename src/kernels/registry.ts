@@ -33,6 +33,7 @@ import { markSeenScatter } from './mark-seen-scatter.ts';
 import { matmulBroadcast } from './matmul-broadcast.ts';
 import { matmulColumns } from './matmul-columns.ts';
 import { matmulTiled } from './matmul-tiled.ts';
+import { mergeLowRankMap } from './merge-low-rank-map.ts';
 import { optimizerControlThread } from './optimizer-control-thread.ts';
 import { accumulateMap, adamwUpdateMap, sgdUpdateMap } from './optimizer-updates.ts';
 import { patchifyGather } from './patchify-gather.ts';
@@ -92,6 +93,7 @@ export const KERNELS: readonly Kernel[] = [
   matmulColumns,
   matmulTiled,
   optimizerControlThread,
+  mergeLowRankMap,
   patchifyGather,
   permuteStrided,
   quantizeWeightBlocks,

@@ -11,10 +11,14 @@ import {
   type OpCall,
   prepareCall,
   presentBindings,
+  type TuningPoint,
+  type TuningSpace,
   tuningPoints,
 } from '../kernels/kernel.ts';
+import { mergeLowRankMap } from '../kernels/merge-low-rank-map.ts';
 import { quantizeWeightBlocks } from '../kernels/quantize-weight-blocks.ts';
 import { WEIGHT_FORMAT_BYTES, type WeightFormat } from '../ops/convert-weight.ts';
+import { mergeLowRank } from '../ops/merge-low-rank.ts';
 import { type Named, required, type TensorType } from '../ops/op.ts';
 import { quantizeWeight } from '../ops/quantize-weight.ts';
 import type { SafetensorsDType } from '../weights/safetensors-dtype.ts';
@@ -27,6 +31,16 @@ export interface StagedElements {
   readonly count: number;
   /** Element of the tensor that the first one is. */
   readonly offset: number;
+}
+
+/** left [N, R] and right [R, K] f32 on the GPU, to be added to a tensor of N rows or to the rows from `firstRow` on. */
+export interface MergeFactors {
+  readonly left: GPUBuffer;
+  readonly right: GPUBuffer;
+  readonly rows: number;
+  readonly rank: number;
+  readonly columns: number;
+  readonly firstRow: number;
 }
 
 /** Sums over elements of a tensor that were rounded to its dtype. */
@@ -42,6 +56,8 @@ export interface WeightConverter {
     from: WeightFormat,
     elements: { readonly count: number; readonly offset: number },
   ): StagedElements;
+  /** Adds left right to whole rows: what comes out is F32. Valid until the next call. */
+  merge(elements: StagedElements, factors: MergeFactors): Promise<StagedElements>;
   /** Converts elements, the first one even, into their place in `buffer`, in submission order. */
   convert(elements: StagedElements, weight: TensorType, buffer: GPUBuffer): Promise<void>;
   /** The same for whole rows to blocks of a packed matrix; the promise inside gives what was lost. */
@@ -58,10 +74,14 @@ export const isConvertible = (from: SafetensorsDType, to: DType): from is Weight
   (isFloat(to) || isPacked(to)) && Object.hasOwn(WEIGHT_FORMAT_BYTES, from);
 
 /**
- * Converts through one staging buffer of `maxChunkBytes`: writes and dispatches of one queue run in order, so the next
- * chunk cannot overtake the last.
+ * Converts through one staging buffer of `maxChunkBytes`, and one of `maxMergedBytes` where something is merged: writes
+ * and dispatches of one queue run in order, so the next chunk cannot overtake the last.
  */
-export function createWeightConverter(device: Device, maxChunkBytes: number): WeightConverter {
+export function createWeightConverter(
+  device: Device,
+  maxChunkBytes: number,
+  maxMergedBytes: number,
+): WeightConverter {
   const held = new Map<string, GPUBuffer>();
   const buffer = (label: string, byteLength: number, usage: number): GPUBuffer => {
     const known = held.get(label);
@@ -76,10 +96,10 @@ export function createWeightConverter(device: Device, maxChunkBytes: number): We
     kernel: Kernel,
     call: OpCall,
     buffers: Named<GPUBuffer>,
+    tuning: TuningPoint<TuningSpace> = tuningPoints(kernel.tuning)[0] ?? {},
   ): Promise<GPUCommandEncoder> => {
     const prepared = prepareCall(kernel, call);
     invariant(typeof prepared !== 'string', `${kernel.name} refuses a chunk: ${prepared}`);
-    const [tuning = {}] = tuningPoints(kernel.tuning);
     const text = kernelText(kernel, prepared, tuning);
     const pipeline = await device.computePipeline(kernelLabel(kernel, tuning), text);
     const params = new DataView(new ArrayBuffer(paramsByteLength(kernel.params)));
@@ -103,6 +123,21 @@ export function createWeightConverter(device: Device, maxChunkBytes: number): We
       const words = buffer('weight chunk', maxChunkBytes, bufferUsage.storage);
       device.gpu.queue.writeBuffer(words, 0, bytes);
       return { words, from, ...elements };
+    },
+    async merge({ words, from, count, offset }, { left, right, rows, rank, columns, firstRow }) {
+      const inputs = {
+        words: wordsType(count, from),
+        left: { dtype: 'f32', shape: [rows, rank] },
+        right: { dtype: 'f32', shape: [rank, columns] },
+      } as const;
+      const attrs = { from, rows: count / columns, firstRow: firstRow + offset / columns };
+      const outputs = mergeLowRank.infer(inputs, attrs, 'mergeLowRank');
+      const merged = buffer('merged weight chunk', maxMergedBytes, bufferUsage.storage);
+      const lanes = columns % 4 === 0 ? 4 : 1;
+      const call = { inputs, outputs, attrs };
+      const encoder = await encode(mergeLowRankMap, call, { words, left, right, y: merged }, { lanes });
+      device.gpu.queue.submit([encoder.finish()]);
+      return { words: merged, from: 'F32', count, offset };
     },
     async convert({ words, from, count, offset }, weight, target) {
       const inputs = { words: wordsType(count, from), weight };

@@ -6,9 +6,11 @@ import { dim, elementCount, formatShape, sameShape } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { DEFAULT_CHUNK_BYTES, readChunks } from '../weights/chunks.ts';
+import type { LowRankUpdate, LowRankUpdates } from '../weights/low-rank-update.ts';
 import type { TensorEntry, TensorIndex } from '../weights/safetensors.ts';
 import { SAFETENSORS_DTYPE_BITS } from '../weights/safetensors-dtype.ts';
-import { isConvertible, type SquaredSums } from './weight-convert.ts';
+import { loadMergeFactors } from './merge-factors.ts';
+import { isConvertible, type MergeFactors, type SquaredSums } from './weight-convert.ts';
 import { createWeightUploader } from './weight-upload.ts';
 
 export type WeightBuffer = Extract<PlanBuffer, { kind: 'weight' }>;
@@ -18,6 +20,8 @@ export interface WeightStoreOptions {
   /** After every chunk: bytes of the files read so far in this load, of how many, and the tensor's name. */
   readonly onProgress?: ((bytesDone: number, bytesTotal: number, name: string) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** What adapters add to tensors, on the way. */
+  readonly updates?: LowRankUpdates | undefined;
   /** Most bytes of a file in host memory at once; a multiple of 16. 8 MiB unless told. */
   readonly chunkBytes?: number | undefined;
 }
@@ -191,18 +195,33 @@ async function uploadEntries(
   entries: ReadonlyMap<TensorEntry, WeightBuffer>,
   bufferOf: (weight: WeightBuffer) => GPUBuffer | undefined,
   onRounded: (weight: WeightBuffer, sums: SquaredSums) => void,
-  { onProgress, signal, chunkBytes = DEFAULT_CHUNK_BYTES }: WeightStoreOptions,
+  { onProgress, signal, updates, chunkBytes = DEFAULT_CHUNK_BYTES }: WeightStoreOptions,
 ): Promise<void> {
   if (entries.size === 0) return;
-  const sizes = [...entries.keys()].map(({ byteLength }) => byteLength);
-  const bytesTotal = sizes.reduce((sum, byteLength) => sum + byteLength, 0);
+  const bytesTotal = [...entries.keys()].reduce((sum, { byteLength }) => sum + byteLength, 0);
   let bytesDone = 0;
+  const updatesOf = ({ name }: WeightBuffer) => updates?.get(name);
   const pieceBytes = (entry: TensorEntry): number => {
     const weight = entries.get(entry);
-    return weight && isPacked(weight.dtype) ? wholeRows(entry, chunkBytes) : chunkBytes;
+    if (!weight) return chunkBytes;
+    // Two rows hold an even number of elements, which is where converting may start.
+    if (updatesOf(weight)) return wholeRows(entry, chunkBytes, 2);
+    return isPacked(weight.dtype) ? wholeRows(entry, chunkBytes, 1) : chunkBytes;
   };
-  const stagingBytes = [...entries.keys()].map((entry) => stagedBytes(entry, pieceBytes(entry)));
-  const uploader = createWeightUploader(device, alignUp(Math.max(...stagingBytes), 4));
+  const sizes = [...entries].map(([entry, weight]) => {
+    const bytes = Math.min(entry.byteLength, pieceBytes(entry));
+    const widened = (bytes * 32) / SAFETENSORS_DTYPE_BITS[entry.dtype];
+    return {
+      // What the GPU cannot read is staged as f32.
+      staged: isConvertible(entry.dtype, 'f32') ? bytes : Math.max(bytes, widened),
+      merged: updatesOf(weight) ? widened : 0,
+    };
+  });
+  const uploader = createWeightUploader(device, {
+    chunkBytes: alignUp(Math.max(...sizes.map(({ staged }) => staged)), 4),
+    mergedBytes: Math.max(...sizes.map(({ merged }) => merged)),
+  });
+  const factors = createFactorLoader(device, signal);
   try {
     for await (const chunk of readChunks(entries.keys(), {
       chunkBytes,
@@ -212,26 +231,50 @@ async function uploadEntries(
       const weight = entries.get(chunk.entry);
       const buffer = weight && bufferOf(weight);
       invariant(weight && buffer, `chunk of "${chunk.entry.name}", which nobody asked for`);
-      await uploader.upload(chunk, weight, buffer, (sums) => onRounded(weight, sums));
+      await uploader.upload(chunk, weight, buffer, {
+        factors: await factors.of(weight, updatesOf(weight)),
+        onRounded: (sums) => onRounded(weight, sums),
+      });
       bytesDone += chunk.bytes.byteLength;
       onProgress?.(bytesDone, bytesTotal, chunk.entry.name);
     }
     await uploader.finish();
   } finally {
     uploader.dispose();
+    factors.dispose();
   }
 }
 
-/** As many bytes of whole rows as `chunkBytes` holds; one row at least. */
-function wholeRows({ byteLength, shape }: TensorEntry, chunkBytes: number): number {
-  const rowBytes = byteLength / dim(shape, 0);
-  return Math.max(1, Math.floor(chunkBytes / rowBytes)) * rowBytes;
+/** As many bytes of whole rows, a multiple of `multiple`, as `chunkBytes` holds; so many rows at least. */
+function wholeRows({ byteLength, shape }: TensorEntry, chunkBytes: number, multiple: number): number {
+  const bytes = (byteLength / dim(shape, 0)) * multiple;
+  return Math.max(1, Math.floor(chunkBytes / bytes)) * bytes;
 }
 
-/** Bytes of the staging buffer that a chunk takes, widened to f32 where the GPU cannot read its dtype. */
-function stagedBytes({ dtype, byteLength }: TensorEntry, pieceBytes: number): number {
-  const bytes = Math.min(byteLength, pieceBytes);
-  return isConvertible(dtype, 'f32') ? bytes : Math.max(bytes, (bytes * 32) / SAFETENSORS_DTYPE_BITS[dtype]);
+/** The factors of one tensor at a time: its chunks, and most often its parts, come one after another. */
+function createFactorLoader(device: Device, signal: AbortSignal | undefined) {
+  let name: string | undefined;
+  let held: Omit<MergeFactors, 'firstRow'> | undefined;
+  const release = (): void => {
+    if (held) [held.left, held.right].forEach(device.destroyBuffer);
+    held = undefined;
+    name = undefined;
+  };
+  return {
+    async of(
+      weight: WeightBuffer,
+      updates: readonly LowRankUpdate[] | undefined,
+    ): Promise<MergeFactors | undefined> {
+      if (!updates) return undefined;
+      if (name !== weight.name || !held) {
+        release();
+        held = await loadMergeFactors(device, weight.name, updates, signal);
+        name = weight.name;
+      }
+      return { ...held, firstRow: weight.rows?.[0] ?? 0 };
+    },
+    dispose: release,
+  };
 }
 
 /** Sums up what was lost of each tensor, whose parts and chunks come one by one. */

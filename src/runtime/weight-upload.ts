@@ -1,24 +1,32 @@
 import { DTYPE_BYTES, type DType, isPacked } from '../core/dtype.ts';
-import { dim, elementCount } from '../core/shape.ts';
+import { elementCount } from '../core/shape.ts';
 import type { Device } from '../device/gpu-device.ts';
 import type { TensorType } from '../ops/op.ts';
 import { DEFAULT_CHUNK_BYTES, type TensorChunk } from '../weights/chunks.ts';
 import { type ConvertTarget, convertChunk, float32ToFloat16Bits } from '../weights/convert.ts';
 import { SAFETENSORS_DTYPE_BITS, type SafetensorsDType } from '../weights/safetensors-dtype.ts';
-import { createWeightConverter, isConvertible, type SquaredSums } from './weight-convert.ts';
+import {
+  createWeightConverter,
+  isConvertible,
+  type MergeFactors,
+  type SquaredSums,
+  type StagedElements,
+} from './weight-convert.ts';
 
 /** Puts chunks of checkpoint tensors into GPU buffers, converting on the way; finished work frees its memory. */
 export interface WeightUploader {
-  /** Chunks of a packed weight hold whole rows; `onRounded` is told what was lost, in the end. */
-  upload(
-    chunk: TensorChunk,
-    weight: TensorType,
-    buffer: GPUBuffer,
-    onRounded?: (sums: SquaredSums) => void,
-  ): Promise<void>;
+  /** Chunks of a weight that is packed or changed hold whole rows, of a changed one the first of them even. */
+  upload(chunk: TensorChunk, weight: TensorType, buffer: GPUBuffer, change?: WeightChange): Promise<void>;
   /** Waits until all is in place. Throws what WebGPU found wrong. */
   finish(): Promise<void>;
   dispose(): void;
+}
+
+/** What becomes of a weight on its way besides its dtype. */
+export interface WeightChange {
+  readonly factors?: MergeFactors | undefined;
+  /** Told what packing lost, in the end. */
+  readonly onRounded?: (sums: SquaredSums) => void;
 }
 
 /** Formats the GPU holds as they are. */
@@ -32,51 +40,51 @@ const SAME_BYTES: Readonly<Partial<Record<SafetensorsDType, DType>>> = {
 /** What the queue may hold copies of before the next chunk waits: two chunks, so that copying overlaps reading. */
 const MAX_BYTES_IN_FLIGHT = 2 * DEFAULT_CHUNK_BYTES;
 
-/** `maxChunkBytes`: the most bytes of one chunk, a multiple of 4. */
-export function createWeightUploader(device: Device, maxChunkBytes: number): WeightUploader {
-  const converter = createWeightConverter(device, maxChunkBytes);
+/** The most bytes of one chunk, and of one that is merged, as f32; multiples of 4. */
+export interface ChunkSizes {
+  readonly chunkBytes: number;
+  readonly mergedBytes: number;
+}
+
+export function createWeightUploader(
+  device: Device,
+  { chunkBytes, mergedBytes }: ChunkSizes,
+): WeightUploader {
+  const converter = createWeightConverter(device, chunkBytes, mergedBytes);
   let bytesInFlight = 0;
   let unread: Promise<void>[] = [];
 
-  const quantize = async (
-    { entry, offsetBytes, bytes }: TensorChunk,
+  const stage = ({ entry, offsetBytes, bytes }: TensorChunk): StagedElements => {
+    const bits = SAFETENSORS_DTYPE_BITS[entry.dtype];
+    const elements = { count: (bytes.byteLength * 8) / bits, offset: (offsetBytes * 8) / bits };
+    if (isConvertible(entry.dtype, 'f32')) return converter.stage(inWholeWords(bytes), entry.dtype, elements);
+    // What the GPU cannot read is widened here first.
+    const widened = rawBytes(convertChunk(bytes, entry.dtype, 'f32', whereOf(entry)));
+    return converter.stage(inWholeWords(widened), 'F32', elements);
+  };
+
+  const change = async (
+    chunk: TensorChunk,
     weight: TensorType,
     buffer: GPUBuffer,
-    onRounded: (sums: SquaredSums) => void,
+    { factors, onRounded }: WeightChange,
   ): Promise<void> => {
-    // What the GPU cannot read is widened here first.
-    const [from, raw] = isConvertible(entry.dtype, weight.dtype)
-      ? [entry.dtype, bytes]
-      : (['F32', rawBytes(convertChunk(bytes, entry.dtype, 'f32', whereOf(entry)))] as const);
-    const columns = dim(weight.shape, 1);
-    const rowBytes = (columns * SAFETENSORS_DTYPE_BITS[entry.dtype]) / 8;
-    const elements = {
-      count: (columns * bytes.byteLength) / rowBytes,
-      offset: (columns * offsetBytes) / rowBytes,
-    };
-    const { sums } = await converter.quantize(
-      converter.stage(inWholeWords(raw), from, elements),
-      weight,
-      buffer,
-    );
-    unread.push(sums.then(onRounded));
+    const staged = stage(chunk);
+    const merged = factors ? await converter.merge(staged, factors) : staged;
+    if (!isPacked(weight.dtype)) return converter.convert(merged, flat(weight), buffer);
+    const { sums } = await converter.quantize(merged, weight, buffer);
+    unread.push(sums.then((lost) => onRounded?.(lost)));
   };
 
   const write = async (chunk: TensorChunk, { dtype }: TensorType, buffer: GPUBuffer): Promise<void> => {
     const { entry, offsetBytes, bytes } = chunk;
-    const bits = SAFETENSORS_DTYPE_BITS[entry.dtype];
-    const offset = (offsetBytes * 8) / bits;
-    const target = offset * DTYPE_BYTES[dtype];
+    const target = ((offsetBytes * 8) / SAFETENSORS_DTYPE_BITS[entry.dtype]) * DTYPE_BYTES[dtype];
     if (SAME_BYTES[entry.dtype] === dtype) {
       device.gpu.queue.writeBuffer(buffer, target, inWholeWords(bytes));
       return;
     }
-    if (isConvertible(entry.dtype, dtype)) {
-      const elements = { count: (bytes.byteLength * 8) / bits, offset };
-      const staged = converter.stage(inWholeWords(bytes), entry.dtype, elements);
-      await converter.convert(staged, { dtype, shape: [elementCount(entry.shape)] }, buffer);
-      return;
-    }
+    if (isConvertible(entry.dtype, dtype))
+      return converter.convert(stage(chunk), flat({ dtype, shape: entry.shape }), buffer);
     const cpuTarget: ConvertTarget = dtype === 'i32' || dtype === 'u32' ? dtype : 'f32';
     const values = convertChunk(bytes, entry.dtype, cpuTarget, whereOf(entry));
     const stored = dtype === 'f16' ? float32ToFloat16Bits(values as Float32Array) : values;
@@ -91,8 +99,8 @@ export function createWeightUploader(device: Device, maxChunkBytes: number): Wei
   };
 
   return {
-    async upload(chunk, weight, buffer, onRounded = () => {}) {
-      if (isPacked(weight.dtype)) await quantize(chunk, weight, buffer, onRounded);
+    async upload(chunk, weight, buffer, how = {}) {
+      if (isPacked(weight.dtype) || how.factors) await change(chunk, weight, buffer, how);
       else await write(chunk, weight, buffer);
       bytesInFlight += chunk.bytes.byteLength;
       if (bytesInFlight < MAX_BYTES_IN_FLIGHT) return;
@@ -103,6 +111,9 @@ export function createWeightUploader(device: Device, maxChunkBytes: number): Wei
     dispose: converter.dispose,
   };
 }
+
+/** As one row, which is how bytes that need no rows are converted. */
+const flat = ({ dtype, shape }: TensorType): TensorType => ({ dtype, shape: [elementCount(shape)] });
 
 const whereOf = ({ source, name }: TensorChunk['entry']): string => `${source.name}: tensor "${name}"`;
 

@@ -1,6 +1,9 @@
 /** The program as a process with the built-in model, on the adapter that every machine has. */
-import { readFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
+import { encodeSafetensors, type TensorData } from '../../src/weights/write-safetensors.ts';
 import { testAdapters } from '../adapters.ts';
 import { expectedAnswer } from '../expected-answer.ts';
 import { runCli } from './run-cli.ts';
@@ -11,6 +14,17 @@ const SCENE = 'examples/scene-02.png';
 const question = 'What is in the picture?';
 
 const { answer, answerIds, promptIds } = expectedAnswer('scene-02.png', question);
+
+/** Width of the built-in model's decoder, and its vocabulary. */
+const C = 192;
+const V = 768;
+
+const zeros = (name: string, shape: readonly number[]): TensorData => ({
+  name,
+  dtype: 'F32',
+  shape,
+  bytes: new Uint8Array(4 * shape.reduce((product, size) => product * size, 1)),
+});
 
 describe.skipIf(adapter === undefined)(`tessera on ${adapter}`, () => {
   test('describe --json gives the reference its answer, and nothing else on stdout', async () => {
@@ -48,6 +62,44 @@ describe.skipIf(adapter === undefined)(`tessera on ${adapter}`, () => {
       ...onAdapter,
     ]);
     expect(messages).toMatchObject({ code: 0, stdout: `${answer}\n` });
+  });
+
+  test('--lora merges an adapter into the model, and says what is wrong with one', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tessera-lora-'));
+    try {
+      const ask = (...more: string[]) =>
+        runCli([
+          'describe',
+          SCENE,
+          '--prompt',
+          question,
+          '--greedy',
+          '--lora',
+          folder,
+          ...onAdapter,
+          ...more,
+        ]);
+      await writeFile(join(folder, 'adapter_config.json'), '{"peft_type": "LORA", "r": 1, "lora_alpha": 1}');
+      const head = 'language_model.lm_head';
+      const pair = [
+        zeros(`base_model.model.${head}.lora_A.weight`, [1, C]),
+        zeros(`base_model.model.${head}.lora_B.weight`, [V, 1]),
+      ];
+      const file = join(folder, 'adapter_model.safetensors');
+      await writeFile(file, encodeSafetensors(pair));
+      const tied = await ask();
+      expect(tied).toMatchObject({ code: 1, stdout: '' });
+      expect(tied.stderr).toContain('A head that is tied to the embeddings cannot be adapted by itself');
+
+      // A last norm of zeros makes all tokens equally likely.
+      const norm = 'base_model.model.language_model.model.norm.weight';
+      await writeFile(file, encodeSafetensors([zeros(norm, [C])]));
+      const changed = await ask('--max-new-tokens', '3');
+      expect(changed.code).toBe(0);
+      expect(changed.stdout).not.toContain(answer.slice(0, 5));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 
   test('chat answers each piped line', async () => {

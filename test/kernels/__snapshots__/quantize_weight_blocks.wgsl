@@ -8,11 +8,14 @@ struct Params {
 @group(0) @binding(2) var<storage, read_write> weight: array<u32>;
 @group(0) @binding(3) var<storage, read_write> errors: array<vec2<f32>>;
 
+fn loadElement(i: u32) -> f32 {
+  return bitcast<f32>(words[i]);
+}
+
 fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
   return id.y * count.x + id.x;
 }
 
-fn loadElement(i: u32) -> f32 { return bitcast<f32>(words[i]); }
 const BLOCK_WORDS = 8u;
 const ZERO = 128.0;
 const FACTORS = array(0.007874016);

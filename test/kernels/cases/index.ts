@@ -16,6 +16,7 @@ import {
 import { linearCases } from './linear.ts';
 import { logSumExpCases } from './log-sum-exp.ts';
 import { matmulCases } from './matmul.ts';
+import { mergeLowRankCases } from './merge-low-rank.ts';
 import { castCases, concatCases, permuteCases, sliceCases } from './movement.ts';
 import { addLayerNormCases, addRmsNormCases, layerNormCases, rmsNormCases } from './norm.ts';
 import { accumulateCases, adamwUpdateCases, optimizerControlCases, sgdUpdateCases } from './optimizer.ts';
@@ -54,6 +55,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   linear: linearCases,
   logSumExp: logSumExpCases,
   matmul: matmulCases,
+  mergeLowRank: mergeLowRankCases,
   markSeen: markSeenCases,
   optimizerControl: optimizerControlCases,
   patchify: patchifyCases,
