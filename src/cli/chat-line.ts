@@ -4,17 +4,18 @@ import { nearestName } from '../core/nearest.ts';
 /** What a line typed into a chat asks for. */
 export type ChatLine =
   | { readonly kind: 'say'; readonly text: string }
-  | { readonly kind: 'image'; readonly path: string }
+  | { readonly kind: 'image' | 'video'; readonly path: string }
   | { readonly kind: 'reset' | 'quit' | 'help' | 'empty' };
 
 export const chatHelp = [
   '  /image PATH  show a picture with the next question',
+  '  /video PATH  show a video, or a folder of its frames',
   '  /reset       forget the conversation',
   '  /help        this text',
   '  /quit        end; so does Ctrl-D',
 ].join('\n');
 
-const commands = ['image', 'reset', 'help', 'quit'] as const;
+const commands = ['image', 'video', 'reset', 'help', 'quit'] as const;
 
 /** Throws InputError for a command there is not. */
 export function parseChatLine(line: string): ChatLine {
@@ -30,7 +31,11 @@ export function parseChatLine(line: string): ChatLine {
       `/${name}: there is no such command; expected one of ${commands.map((command) => `/${command}`).join(', ')}.${near ? ` Did you mean /${near}?` : ''}`,
     );
   }
-  if (kind !== 'image') return { kind };
-  if (rest === '') throw new InputError('/image: no picture was named; expected /image PATH.');
+  if (kind !== 'image' && kind !== 'video') return { kind };
+  if (rest === '') {
+    throw new InputError(
+      `/${kind}: no ${kind === 'image' ? 'picture' : 'video'} was named; expected /${kind} PATH.`,
+    );
+  }
   return { kind, path: rest.trim() };
 }

@@ -2,22 +2,27 @@ import { createInterface, type Interface } from 'node:readline/promises';
 import { AbortError, EngineError } from '../core/errors.ts';
 import type { GenerateOptions, VisionLanguageModel } from '../generate/vision-language-model.ts';
 import { loadPicture } from '../image/load-picture.ts';
-import type { Picture } from '../image/picture.ts';
-import type { ContentPart, Message } from '../text/messages.ts';
+import type { MediaPart, Message, VideoPart } from '../text/messages.ts';
+import { openVideo } from '../video/open-video.ts';
 import { type ChatLine, chatHelp, parseChatLine } from './chat-line.ts';
 import { defineCommand, type Terminal } from './command.ts';
+import { openOperands } from './media-operands.ts';
 import { loraOption, modelOptions, openModel } from './model-options.ts';
+import { STDIN } from './read-stdin.ts';
 import { generateOptions, samplingOptions } from './sampling-options.ts';
 import { formatStats } from './stats.ts';
+import { UsageError } from './usage-error.ts';
+import { samplingOfVideo, videoOptions } from './video-options.ts';
 
 export const chatCommand = defineCommand({
   name: 'chat',
   details: [
-    'One line is one turn; IMAGEs belong to the first. Piped input works as well: each line is answered in order, and the first error ends the program.',
+    'One line is one turn; IMAGEs and VIDEOs belong to the first. Piped input works as well: each line is answered in order, and the first error ends the program.',
     chatHelp,
   ].join('\n\n'),
-  operands: { usage: '[IMAGE...]', min: 0 },
+  operands: { usage: '[IMAGE|VIDEO...]', min: 0 },
   options: {
+    ...videoOptions,
     ...modelOptions,
     ...loraOption,
     ...samplingOptions,
@@ -28,12 +33,18 @@ export const chatCommand = defineCommand({
     'tessera chat --model HuggingFaceTB/SmolLM2-135M-Instruct --temperature 0.7',
     'printf "How many cats are there?\\n" | tessera chat photo.jpg',
   ],
-  async run(values, images, terminal) {
-    const pictures = await Promise.all(images.map((image) => loadPicture(image)));
+  async run(values, operands, terminal) {
+    if (operands.includes(STDIN)) {
+      throw new UsageError(
+        `chat: ${STDIN} is given, but standard input is the conversation; expected a path.`,
+      );
+    }
+    const pending = await openOperands(operands, values, terminal);
     const model = await openModel(values, terminal);
     try {
       const { stats } = values;
-      await talk({ model, terminal, settings: generateOptions(values), stats }, pictures);
+      const sampling = samplingOfVideo(values);
+      await talk({ model, terminal, settings: generateOptions(values), sampling, stats }, pending);
       return 0;
     } finally {
       model.dispose();
@@ -45,18 +56,20 @@ interface Chat {
   readonly model: VisionLanguageModel;
   readonly terminal: Terminal;
   readonly settings: GenerateOptions;
+  /** Of every video. */
+  readonly sampling: Omit<VideoPart, 'type' | 'video'>;
   readonly stats: boolean;
 }
 
-/** Conversation so far, and the pictures that the next turn will show. */
+/** Conversation so far, and the pictures and videos that the next turn will show. */
 interface History {
   readonly messages: readonly Message[];
-  readonly pending: readonly Picture[];
+  readonly pending: readonly MediaPart[];
 }
 
 const PROMPT = '> ';
 
-async function talk(chat: Chat, pictures: readonly Picture[]): Promise<void> {
+async function talk(chat: Chat, pending: readonly MediaPart[]): Promise<void> {
   const { stdin, stderr, signal } = chat.terminal;
   const isTerminal = Boolean(stdin.isTTY && stderr.isTTY);
   // The prompt goes to stderr: stdout holds the answers alone.
@@ -68,7 +81,7 @@ async function talk(chat: Chat, pictures: readonly Picture[]): Promise<void> {
   signal.addEventListener('abort', () => lines.close());
   if (isTerminal) stderr.write('/help lists the commands; Ctrl-C stops an answer, Ctrl-D ends the chat.\n');
 
-  let history: History = { messages: [], pending: pictures };
+  let history: History = { messages: [], pending };
   try {
     if (isTerminal) lines.prompt();
     for await (const line of lines) {
@@ -108,7 +121,9 @@ async function takeLine(chat: Chat, history: History, line: ChatLine, signal: Ab
       stderr.write('The conversation is forgotten.\n');
       return { messages: [], pending: [] };
     case 'image':
-      return { ...history, pending: [...history.pending, await loadPicture(line.path)] };
+      return show(history, { type: 'image', image: await loadPicture(line.path) });
+    case 'video':
+      return show(history, { type: 'video', video: await openVideo(line.path), ...chat.sampling });
     case 'quit':
       return history;
     case 'say':
@@ -139,8 +154,12 @@ async function answerTurn(chat: Chat, history: History, text: string, signal: Ab
   return { messages: [...messages, { role: 'assistant', content: answer }], pending: [] };
 }
 
-function userTurn(text: string, pictures: readonly Picture[]): Message {
-  if (pictures.length === 0) return { role: 'user', content: text };
-  const shown: ContentPart[] = pictures.map((image) => ({ type: 'image', image }));
-  return { role: 'user', content: [...shown, { type: 'text', text }] };
-}
+const show = (history: History, part: MediaPart): History => ({
+  ...history,
+  pending: [...history.pending, part],
+});
+
+const userTurn = (text: string, shown: readonly MediaPart[]): Message => ({
+  role: 'user',
+  content: shown.length === 0 ? text : [...shown, { type: 'text', text }],
+});

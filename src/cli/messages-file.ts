@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { InputError } from '../core/errors.ts';
-import type { ContentPart, Message } from '../text/messages.ts';
+import type { ContentPart, Message, VideoPart } from '../text/messages.ts';
 import { isJsonObject, parseStrictJson, showJson } from '../weights/strict-json.ts';
 
 /**
  * A conversation: `[{ "role": "user", "content": [{ "type": "image", "image": "a.png" }, { "type": "text",
- * "text": "..." }] }]`, or `content` as text. Picture paths are relative to the file; http(s) addresses stay.
+ * "text": "..." }] }]`, or `content` as text. Paths of pictures and videos are relative to the file; http(s) addresses stay.
  * Throws InputError when the file can't be read, WeightError for bad JSON, naming what is wrong.
  */
 export async function readMessages(path: string): Promise<readonly Message[]> {
@@ -40,12 +40,42 @@ function parseMessage(json: unknown, where: string, folder: string): Message {
 }
 
 function parsePart(json: unknown, where: string, folder: string): ContentPart {
-  const { type, text, image } = isJsonObject(json) ? json : {};
+  const { type, text, image, video, ...rest } = isJsonObject(json) ? json : {};
   if (type === 'text' && typeof text === 'string') return { type, text };
   if (type === 'image' && typeof image === 'string') return { type, image: locate(image, folder) };
+  if (type === 'video' && isVideoSource(video)) {
+    const located =
+      typeof video === 'string' ? locate(video, folder) : video.map((frame) => locate(frame, folder));
+    return { type, video: located, ...parseSampling(rest, where) };
+  }
   throw new InputError(
-    `${where} has the part ${showJson(json)}; expected {"type": "text", "text": ...} or {"type": "image", "image": PATH}.`,
+    `${where} has the part ${showJson(json)}; expected {"type": "text", "text": ...} {"type": "image", "image": PATH} or {"type": "video", "video": PATH or a list of pictures' PATHs}.`,
   );
+}
+
+const isVideoSource = (video: unknown): video is string | readonly string[] =>
+  typeof video === 'string' ||
+  (Array.isArray(video) && video.length > 0 && video.every((frame) => typeof frame === 'string'));
+
+/** What else a video part says. The values are checked where the video is taken. */
+function parseSampling(
+  rest: Readonly<Record<string, unknown>>,
+  where: string,
+): Omit<VideoPart, 'type' | 'video'> {
+  const { numFrames, fps, pooling, ...unknown } = rest;
+  const [name] = Object.keys(unknown);
+  const isNumber = (value: unknown): boolean => value === undefined || typeof value === 'number';
+  if (
+    name !== undefined ||
+    !isNumber(numFrames) ||
+    !isNumber(fps) ||
+    !(pooling === undefined || isJsonObject(pooling))
+  ) {
+    throw new InputError(
+      `${where} has a video part with ${showJson(rest)}; expected numbers "numFrames" or "fps" and {"kind", "window"} as "pooling".`,
+    );
+  }
+  return rest as Omit<VideoPart, 'type' | 'video'>;
 }
 
 const locate = (image: string, folder: string): string =>

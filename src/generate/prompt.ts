@@ -68,7 +68,7 @@ function checkMediaFit(tokens: number, media: readonly ProcessedMedium[], contex
   if (media.length === 0 || tokens < contextLength) return;
   const mediaTokens = media.reduce((sum, { layout }) => sum + layout.tokens, 0);
   throw new InputError(
-    `prompt: ${tokens} tokens, ${mediaTokens} of them for ${media.length} pictures or videos, do not fit the model's context of ${contextLength}; expected fewer than that. Use fewer or smaller pictures, or fewer frames of a video.`,
+    `prompt: ${tokens} tokens, ${mediaTokens} of them for ${media.length} pictures or videos, do not fit the model's context of ${contextLength}; expected fewer than that. Use fewer or smaller pictures, or fewer frames of a video, or pool them.`,
   );
 }
 

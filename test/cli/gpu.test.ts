@@ -1,7 +1,7 @@
 /** The program as a process with the built-in model, on the adapter that every machine has. */
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { copyFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { encodeSafetensors, type TensorData } from '../../src/weights/write-safetensors.ts';
 import { testAdapters } from '../adapters.ts';
@@ -102,11 +102,54 @@ describe.skipIf(adapter === undefined)(`tessera on ${adapter}`, () => {
     }
   });
 
+  test('a folder of frames and a clip are videos, of which a frame answers as its picture does', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'tessera-frames-'));
+    try {
+      for (const name of ['f1.png', 'f2.png', 'f10.png']) await copyFile(SCENE, join(folder, name));
+      const ask = ['--prompt', question, '--greedy', ...onAdapter];
+      const run = await runCli(['describe', folder, '--pool', 'max', ...ask]);
+      expect(run).toMatchObject({ code: 0, stdout: `${answer}\n` });
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+    const clip = 'test/video/clips/vp9.webm';
+    const run = await runCli([
+      'describe',
+      clip,
+      '--frames',
+      '4',
+      '--max-new-tokens',
+      '2',
+      '--json',
+      ...onAdapter,
+    ]);
+    expect(run.code).toBe(0);
+    expect(JSON.parse(run.stdout).promptTokenIds.length).toBeGreaterThan(4 * 64);
+    const messages = JSON.stringify([
+      {
+        role: 'user',
+        content: [
+          { type: 'video', video: resolve(clip), numFrames: 20 },
+          { type: 'text', text: 'x' },
+        ],
+      },
+    ]);
+    const file = join(tmpdir(), `tessera-messages-${process.pid}.json`);
+    await writeFile(file, messages);
+    const tooLong = await runCli(['describe', '--messages', file, ...onAdapter]);
+    await rm(file);
+    expect(tooLong.code).toBe(1);
+    expect(tooLong.stderr).toContain(
+      "1280 of them for 1 pictures or videos, do not fit the model's context of 512",
+    );
+  });
+
   test('chat answers each piped line', async () => {
-    const lines = await runCli(['chat', '--greedy', ...onAdapter], {
-      input: `/image ${SCENE}\n${question}\n\n/reset\n/image ${SCENE}\n${question}\n/quit\nnot read\n`,
+    const lines = await runCli(['chat', '--greedy', '--frames', '1', ...onAdapter], {
+      input: `/image ${SCENE}\n${question}\n\n/reset\n/video examples\n${question}\n/quit\nnot read\n`,
     });
-    expect(lines).toMatchObject({ code: 0, stdout: `${answer}\n${answer}\n` });
+    const { answer: ofFirst } = expectedAnswer('scene-01.png', question);
+    expect(lines).toMatchObject({ code: 0, stdout: `${answer}\n${ofFirst}\n` });
     expect(lines.stderr).toContain('The conversation is forgotten.');
   });
 

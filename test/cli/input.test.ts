@@ -6,6 +6,8 @@ import { parseChatLine } from '../../src/cli/chat-line.ts';
 import { parseMessages, readMessages } from '../../src/cli/messages-file.ts';
 import { modelSource } from '../../src/cli/model-options.ts';
 import { generateOptions } from '../../src/cli/sampling-options.ts';
+import { parsePooling } from '../../src/cli/video-options.ts';
+import { looksLikeVideo } from '../../src/video/sniff.ts';
 
 describe('parseMessages', () => {
   test('reads text, parts, and picture paths relative to the file', () => {
@@ -17,6 +19,8 @@ describe('parseMessages', () => {
           { type: 'image', image: 'sub/a.png' },
           { type: 'image', image: '/b.png' },
           { type: 'image', image: 'https://example.org/c.png' },
+          { type: 'video', video: 'clip.mp4', numFrames: 4, pooling: { kind: 'mean', window: 2 } },
+          { type: 'video', video: ['1.png', '/2.png'] },
           { type: 'text', text: 'What is it?' },
         ],
       },
@@ -29,6 +33,8 @@ describe('parseMessages', () => {
           { type: 'image', image: '/data/sub/a.png' },
           { type: 'image', image: '/b.png' },
           { type: 'image', image: 'https://example.org/c.png' },
+          { type: 'video', video: '/data/clip.mp4', numFrames: 4, pooling: { kind: 'mean', window: 2 } },
+          { type: 'video', video: ['/data/1.png', '/2.png'] },
           { type: 'text', text: 'What is it?' },
         ],
       },
@@ -44,9 +50,14 @@ describe('parseMessages', () => {
     [
       [
         { role: 'user', content: 'x' },
-        { role: 'a', content: [{ type: 'video', video: 'v' }] },
+        { role: 'a', content: [{ type: 'video', video: [] }] },
       ],
       'message 2 has the part',
+    ],
+    [[{ role: 'a', content: [{ type: 'video', video: 'v', fps: '2' }] }], 'expected numbers "numFrames"'],
+    [
+      [{ role: 'a', content: [{ type: 'video', video: 'v', frames: 2 }] }],
+      'has a video part with {"frames":2}',
     ],
     [[{ role: 'user', content: [{ type: 'image' }] }], '{"type": "image", "image": PATH}'],
   ])('refuses %j', (json, message) => expect(() => parseMessages(json, 'm.json')).toThrow(message));
@@ -69,6 +80,7 @@ test.each([
   ['  How many? ', { kind: 'say', text: 'How many?' }],
   ['', { kind: 'empty' }],
   ['/image a b.png ', { kind: 'image', path: 'a b.png' }],
+  ['/video clip.mp4', { kind: 'video', path: 'clip.mp4' }],
   ['/reset', { kind: 'reset' }],
   ['/help', { kind: 'help' }],
   ['/quit', { kind: 'quit' }],
@@ -79,7 +91,32 @@ test.each([
 test.each([
   ['/quti', 'Did you mean /quit?'],
   ['/image', 'expected /image PATH'],
+  ['/video', 'no video was named; expected /video PATH'],
 ])('the chat line %j is refused', (line, message) => expect(() => parseChatLine(line)).toThrow(message));
+
+test.each([
+  ['mean', { kind: 'mean' }],
+  ['mean:4', { kind: 'mean', window: 4 }],
+  ['attention:10', { kind: 'attention', window: 10 }],
+])('--pool %s is %j', (text, expected) => expect(parsePooling(text)).toEqual(expected));
+
+test.each(['', 'sum', 'mean:', 'mean:0', 'mean:1.5', 'mean:-2', 'mean:2:2', 'mean:1e3'])(
+  '--pool "%s" is refused',
+  (text) =>
+    expect(() => parsePooling(text)).toThrow(`--pool "${text}": expected mean, max, stride, attention`),
+);
+
+test('a film begins otherwise than a picture in the same container', () => {
+  const head = (text: string) => Uint8Array.from(text, (char) => char.charCodeAt(0));
+  expect(
+    ['\0\0\0\x20ftypisom', '\0\0\0\x14ftypqt  ', '\0\0\0\x08wide\0\0\0\0', '\x1a\x45\xdf\xa3']
+      .map(head)
+      .map(looksLikeVideo),
+  ).toEqual([true, true, true, true]);
+  expect(
+    ['\0\0\0\x20ftypavif', '\0\0\0\x20ftypheic', 'GIF89a', '\x89PNG\r\n', ''].map(head).map(looksLikeVideo),
+  ).toEqual([false, false, false, false, false]);
+});
 
 test('options that are not given are left to the checkpoint', () => {
   const none = {

@@ -36,6 +36,17 @@ describe('tessera', () => {
       ['describe', 'a.png', '--messages', 'm.json'],
       'describe: --messages holds the whole conversation; expected no IMAGE',
     ],
+    [['describe', 'a.mp4', '--frames', '2', '--fps', '1'], '--frames and --fps were both given'],
+    [['describe', 'a.mp4', '--pool', 'sum'], '--pool "sum": expected mean, max, stride, attention'],
+    [
+      ['describe', 'examples/scene.png', '--frames', '2'],
+      'describe: --frames, --fps and --pool are for videos; expected one.',
+    ],
+    [
+      ['describe', 'test/video/clips/vp9.webm', '--raw'],
+      'describe: --raw was given with a video; expected pictures, or no --raw.',
+    ],
+    [['chat', '-'], 'chat: - is given, but standard input is the conversation; expected a path.'],
     [['verify'], 'verify needs DIR. See: tessera verify --help'],
   ])('%j is wrong usage', async (args, message) => {
     const { code, stdout, stderr } = await runCli(args);
@@ -52,6 +63,8 @@ describe('tessera', () => {
       [['describe', 'nowhere.png'], 'picture "nowhere.png": it cannot be read (ENOENT'],
       [['describe', join(folder, 'cut.png')], 'it does not decode'],
       [['describe', join(folder, 'note.png')], 'are those of no picture format read here'],
+      [['describe', 'nowhere.mp4'], 'video "nowhere.mp4": it cannot be read (ENOENT'],
+      [['describe', 'test/video/clips/mpeg4.mp4'], 'its codec mp4v cannot be decoded here'],
       [['describe', '--prompt', 'x', '--model', './nowhere'], '--model "./nowhere": there is no such folder'],
       [['describe', '--prompt', 'x', '--model', folder], 'has no file config.json'],
       [['inspect', 'test/goldens/ops'], 'holds neither model.safetensors nor'],
