@@ -47,12 +47,12 @@ function readOptions(args: string[]) {
   }
 }
 
-/** Folders of recorded checkpoints: with a config of their own, and outputs to compare with. */
+/** Folders of recorded checkpoints: with a tokenizer, since a part of a model has none, and outputs to compare with. */
 async function recordedCheckpoints(): Promise<string[]> {
   const folders = (await readdir(GOLDENS)).map((name) => join(GOLDENS, name));
   const isRecorded = async (folder: string): Promise<boolean> => {
     const files: readonly string[] = await readdir(folder).catch(() => []);
-    return files.includes('config.json') && files.includes(REFERENCE);
+    return files.includes('config.json') && files.includes('tokenizer.json') && files.includes(REFERENCE);
   };
   const recorded = await Promise.all(folders.map(isRecorded));
   return folders.filter((_, i) => recorded[i]).sort();
