@@ -35,7 +35,11 @@ const GOLDENS = {
   qwen2_5_vl: 34,
   qwen3_vl: 35,
   smolvlm: 27,
+  smolvlm_video: 9,
+  idefics3: 9,
   llava_onevision: 27,
+  llava_onevision_clip: 26,
+  llava_next: 17,
   llava_next_video: 17,
 } as const;
 
