@@ -21,6 +21,9 @@ const COLUMNS = 4;
 /**
  * linear over a packed weight for many rows: `linear_broadcast`, whose lanes load one word of each of their 4 columns
  * where that loads a vec4 (q8) or two (q4). Weights are scaled before use, so that all rows share the product.
+ *
+ * Arithmetic decides here, so few bits gain little: CPU time of 64×768×768 with 16 rows on a busy machine, f32 beside q8
+ * and q4, in ms: lavapipe 5.0, 4.3 and 4.5; SwiftShader 40, 66 and 49.
  */
 export const linearPackedBroadcast = defineKernel({
   name: 'linear_packed_broadcast',
