@@ -16,6 +16,9 @@ import {
 import { range } from './product-work.ts';
 import { type ThreadSum, throughSubgroups, throughWorkgroupMemory } from './thread-sum.ts';
 
+/** A tile of `linear_tiled` would still be idle for the most part. */
+const MOST_ROWS = 2 * MATVEC_ROWS;
+
 /** Columns of y that a workgroup sums side by side, so that each load of x serves all of them. */
 const COLUMNS = 4;
 
@@ -40,7 +43,7 @@ function packedMatvec(name: string, sum: ThreadSum): Kernel {
     prepare: preparePackedLinear,
     supports({ params }, { rows }, { features }) {
       if (sum.builtin !== '' && !features.subgroups) return 'the adapter has no subgroups';
-      if (params.m > MATVEC_ROWS) return `${params.m} rows are more than ${MATVEC_ROWS}`;
+      if (params.m > MOST_ROWS) return `${params.m} rows are more than ${MOST_ROWS}`;
       if (rows > 1 && params.m === 1) return `one row would leave ${rows - 1} of ${rows} idle`;
       return params.k % 4 === 0 || `${params.k} features are not a multiple of 4`;
     },
@@ -113,11 +116,13 @@ function packedMatvec(name: string, sum: ThreadSum): Kernel {
       spreadWorkgroups(Math.ceil(n / COLUMNS) * Math.ceil(m / rows)),
     cost: linearCost,
     efficiency({ params: { m, n, k }, dtypes }, { workgroupSize, rows }, { kind }) {
-      const tiles = Math.ceil(n / COLUMNS) * Math.ceil(m / rows);
       const units = Math.ceil(k / 32) * (dtypes.weight === 'q4' ? 1 : 2);
       const idle = (Math.ceil(units / workgroupSize) * workgroupSize) / units;
       // A barrier is a coroutine switch on a CPU.
-      return (idle * (tiles * COLUMNS * rows)) / (n * m) + (kind === 'software' ? 20 : 0);
+      const padding = (Math.ceil(n / COLUMNS) * COLUMNS) / n;
+      // The weight is read again for each `rows` rows.
+      const reads = Math.ceil(m / rows);
+      return idle * padding * reads + (kind === 'software' ? 20 : 0);
     },
   });
 }

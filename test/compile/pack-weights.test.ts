@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { compile } from '../../src/compile/compile.ts';
 import { lower } from '../../src/compile/ir.ts';
 import { packWeights } from '../../src/compile/pack-weights.ts';
+import type { Caps } from '../../src/core/caps.ts';
 import type { PackedDType } from '../../src/core/dtype.ts';
 import { storageByteLength } from '../../src/core/dtype.ts';
 import { UnsupportedError } from '../../src/core/errors.ts';
@@ -58,6 +59,36 @@ describe('packWeights', () => {
     graph.output('y', linear(graph.input('x', [2, C], 'f32'), graph.output('table', table(graph))));
     expect(packedIn(graph)).toEqual({ table: 'f32' });
   });
+});
+
+describe('the kernel of a packed linear', () => {
+  const gpu = {
+    ...testCaps(),
+    kind: 'discrete',
+    features: { ...testCaps().features, subgroups: true },
+  } as const;
+  const chosen = (rows: number, k: number, caps: Caps): string | undefined => {
+    const graph = new Graph();
+    const x = graph.input('x', [rows, k], 'f32');
+    graph.output('y', linear(x, graph.weight('w', [2048, k], 'f32', 'q4')));
+    return compile(graph, caps).dispatches[0]?.kernel;
+  };
+  const lanes = (count: number): Caps => ({
+    ...testCaps(),
+    features: { ...testCaps().features, subgroups: true },
+    subgroupMinSize: count,
+    subgroupMaxSize: count,
+  });
+
+  test.each([
+    ['one row on a GPU', 1, 2048, gpu, 'linear_packed_matvec_subgroup{workgroupSize: 64, rows: 1}'],
+    ['a few rows on a GPU', 4, 2048, gpu, 'linear_packed_matvec_subgroup{workgroupSize: 64, rows: 4}'],
+    ['many rows on a GPU', 512, 2048, gpu, 'linear_tiled{rows: 8}'],
+    ['one row on a CPU', 1, 2048, lanes(8), 'linear_packed_matvec_broadcast{lanes: 8, rows: 1}'],
+    ['many rows on a CPU', 64, 2048, lanes(4), 'linear_packed_broadcast{lanes: 4, rows: 16}'],
+    ['an odd width', 3, 50, gpu, 'linear_packed_columns{rows: 1, vec: 1}'],
+    ['no subgroups', 1, 2048, testCaps(), 'linear_packed_columns{rows: 1, vec: 4}'],
+  ])('for %s', (_what, rows, k, caps, kernel) => expect(chosen(rows, k, caps)).toBe(kernel));
 });
 
 describe('a plan of packed weights', () => {
