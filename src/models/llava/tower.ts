@@ -30,11 +30,10 @@ export interface LlavaTowerDefaults {
 export function parseLlavaTower(json: ConfigReader, defaults: LlavaTowerDefaults): LlavaTower {
   const vision = json.object('vision_config');
   const modelType = vision.string('model_type', defaults.modelType);
-  const numHiddenLayers = (tower: { readonly numHiddenLayers: number }): number => tower.numHiddenLayers;
-  const selection = (tower: ClipVisionConfig | SiglipVisionConfig) => ({
+  const selection = ({ numHiddenLayers }: ClipVisionConfig | SiglipVisionConfig) => ({
     visionFeatureLayers: json
       .integers('vision_feature_layer', [defaults.visionFeatureLayer])
-      .map((layer) => hiddenStateIndex(layer, numHiddenLayers(tower), json.where)),
+      .map((layer) => hiddenStateIndex(layer, numHiddenLayers, json.where)),
     visionFeatureSelectStrategy: json.choice(
       'vision_feature_select_strategy',
       ['default', 'full'],
