@@ -34,5 +34,17 @@ export function formatParameters(count: number): string {
   return count >= 1e3 ? `${threeDigits(count / 1e3)} K` : String(count);
 }
 
+/** `1.20 T`; counts of arithmetic. */
+export function formatFlops(flops: number): string {
+  const units = ['', ' K', ' M', ' G', ' T', ' P'];
+  let value = flops;
+  let power = 0;
+  while (value >= 999.5 && power < units.length - 1) {
+    value /= 1000;
+    power++;
+  }
+  return power === 0 ? String(Math.round(value)) : `${threeDigits(value)}${units[power]}`;
+}
+
 const threeDigits = (value: number): string =>
   value >= 99.95 ? value.toFixed(0) : value >= 9.995 ? value.toFixed(1) : value.toFixed(2);

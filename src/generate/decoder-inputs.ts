@@ -18,7 +18,7 @@ export interface DecoderTokens {
 }
 
 /** Tokens of one pass at most: longer prompts run in chunks, so that memory does not grow with the prompt. */
-const MAX_CHUNK = 512;
+export const MAX_CHUNK = 512;
 
 /** Padded length of a pass: few lengths mean few plans, and small steps waste little work. */
 export function bucketOf(count: number): number {

@@ -30,7 +30,7 @@ export interface ImageEncoder {
 }
 
 /** Rows are padded to this multiple, so that prompts with more or fewer pictures share decoder plans. */
-const ROW_STEP = 64;
+export const ROW_STEP = 64;
 /** Pictures of as many sizes stay compiled, and as many ways to pack them. */
 const MAX_SESSIONS = 4;
 

@@ -44,8 +44,8 @@ export async function buildPrompt(assets: CheckpointAssets, options: PromptOptio
     return textPrompt(encodePrompt(tokenizer, text, kind));
   }
   const opened = await Promise.all(parts.map(openMedium));
+  checkPooling(opened, processor, model.modelType);
   const media = processor.process(opened);
-  checkPooling(opened, media, model.modelType);
   const expanded = processor.expand(text, media);
   const tokenIds = processor.encode?.(expanded, kind) ?? encodePrompt(tokenizer, expanded, kind);
   checkMediaFit(tokenIds.length, media, model.text.maxPositionEmbeddings);
@@ -53,14 +53,13 @@ export async function buildPrompt(assets: CheckpointAssets, options: PromptOptio
 }
 
 /** Throws InputError where frames are to be pooled by a family that takes them in its own way. */
-function checkPooling(opened: readonly Medium[], media: readonly ProcessedMedium[], modelType: string): void {
-  opened.forEach((medium, i) => {
-    const kind = medium.kind === 'video' ? medium.pooling?.kind : undefined;
-    if (kind === undefined || kind === 'stride' || media[i]?.layout.pooling) return;
+function checkPooling(opened: readonly Medium[], processor: Processor, modelType: string): void {
+  for (const medium of opened) {
+    if (processor.videosAsPictures || medium.kind === 'image' || !medium.pooling) continue;
     throw new InputError(
-      `prompt: a video's frames are to be pooled by ${kind}, but ${modelType} was made for videos; expected no pooling. Take fewer frames.`,
+      `prompt: a video's frames are to be pooled by ${medium.pooling.kind}, but ${modelType} takes videos in a way of its own; expected no pooling. Take fewer frames.`,
     );
-  });
+  }
 }
 
 /** Throws InputError where pictures and videos make a prompt longer than the context. */

@@ -35,6 +35,7 @@ export function composedProcessor(options: ComposedProcessorOptions): Processor 
     content: typeof content === 'string' ? content : content.map(spelled).join(''),
   });
   return {
+    videosAsPictures: true,
     process: (media) => media.map((medium) => fixedSizeMedium(medium, image, model)),
     render(messages) {
       const texts = messages.map(asText);

@@ -28,6 +28,7 @@ export function paliGemmaProcessor({ model, tokenizer, imageProcessor }: Process
     );
   }
   return {
+    videosAsPictures: true,
     process: (media) => media.map((medium) => fixedSizeMedium(medium, config, model)),
     render: (messages) =>
       questionOf(messages)

@@ -74,7 +74,7 @@ export interface Processor {
   process(media: readonly Medium[]): readonly ProcessedMedium[];
   /** Jinja source in place of the checkpoint's chat template, for messages which that one does not know. */
   templateFor?(messages: readonly Message[]): string | undefined;
-  /** A video is shown as a picture is: one placeholder for all of its frames. */
+  /** A video is pictures in a row: one picture's placeholder stands for all of them, and their features can be pooled. */
   readonly videosAsPictures?: boolean;
   /** Text of a conversation, in families whose checkpoints have no chat template. */
   render?(messages: readonly Message[]): string;

@@ -119,6 +119,30 @@ describe('tessera inspect', () => {
     ]);
   });
 
+  test('--video tells what frames take before and after pooling, and refuses what does not fit', async () => {
+    const pooled = await runCli(['inspect', '--video', '64', '--pool', 'mean:10', '--json']);
+    expect({ code: pooled.code, stderr: pooled.stderr }).toEqual({ code: 0, stderr: '' });
+    expect(JSON.parse(pooled.stdout).video).toMatchObject({
+      frames: 64,
+      contextTokens: 512,
+      unpooled: { towerRuns: 64, tokens: 4096, fits: false },
+      pooled: { towerRuns: 64, tokens: 448, fits: true },
+    });
+    const { code, stdout, stderr } = await runCli(['inspect', '--video', '64']);
+    expect(code).toBe(1);
+    expect(stdout).toMatch(/\n {2}tokens +4,096\n {2}of the context +800 %\n/);
+    expect(stdout).toMatch(/\n {2}fits +no\n/);
+    expect(stderr).toBe(
+      'tessera: inspect: 64 frames are 4,096 tokens with 8.00 MiB of KV cache, and the context holds 512; expected fewer. Take at most 7 frames, or pool each 10: --pool mean:10.\n',
+    );
+    const own = await runCli(['inspect', 'test/goldens/qwen2_vl', '--video', '8', '--pool', 'mean']);
+    expect(own).toMatchObject({ code: 1, stdout: '' });
+    expect(own.stderr).toContain('qwen2_vl takes videos in a way of its own; expected no pooling');
+    const text = await runCli(['inspect', 'test/goldens/llama3_text', '--video', '8']);
+    expect(text.stderr).toContain('llama is a language model, which takes no videos');
+    expect(await runCli(['inspect', '--pool', 'mean'])).toMatchObject({ code: 2 });
+  });
+
   test('of a model that is not supported lists its tensors', async () => {
     await copyFile('test/goldens/qwen2_text/model.safetensors', join(folder, 'model.safetensors'));
     await writeFile(join(folder, 'config.json'), '{"model_type":"abacus"}');
