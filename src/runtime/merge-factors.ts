@@ -45,11 +45,11 @@ export async function loadMergeFactors(
     device.gpu.queue.writeBuffer(buffer, 0, values);
     return buffer;
   };
-  return {
-    left: upload(`left factor of ${name}`, left),
-    right: upload(`right factor of ${name}`, right),
-    rows,
-    rank,
-    columns,
-  };
+  const leftBuffer = upload(`left factor of ${name}`, left);
+  try {
+    return { left: leftBuffer, right: upload(`right factor of ${name}`, right), rows, rank, columns };
+  } catch (error) {
+    device.destroyBuffer(leftBuffer);
+    throw error;
+  }
 }

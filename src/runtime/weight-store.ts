@@ -240,7 +240,7 @@ async function uploadEntries(
     }
     await uploader.finish();
   } finally {
-    uploader.dispose();
+    await uploader.dispose();
     factors.dispose();
   }
 }
@@ -289,7 +289,7 @@ function createSums() {
     roundings: (): [string, Rounding][] =>
       [...sums].map(([name, { dtype, error, value }]) => [
         name,
-        { dtype, relativeError: value > 0 ? Math.sqrt(error / value) : 0 },
+        { dtype, relativeError: value === 0 ? 0 : Math.sqrt(error / value) },
       ]),
   };
 }

@@ -19,7 +19,8 @@ export interface WeightUploader {
   upload(chunk: TensorChunk, weight: TensorType, buffer: GPUBuffer, change?: WeightChange): Promise<void>;
   /** Waits until all is in place. Throws what WebGPU found wrong. */
   finish(): Promise<void>;
-  dispose(): void;
+  /** Waits for what is under way, so that nothing stays allocated. */
+  dispose(): Promise<void>;
 }
 
 /** What becomes of a weight on its way besides its dtype. */
@@ -108,7 +109,10 @@ export function createWeightUploader(
       bytesInFlight = 0;
     },
     finish: settle,
-    dispose: converter.dispose,
+    async dispose() {
+      await Promise.allSettled(unread);
+      converter.dispose();
+    },
   };
 }
 

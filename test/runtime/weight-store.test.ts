@@ -134,6 +134,25 @@ describeOnAdapters('weight store', (getDevice) => {
     }
   });
 
+  test('packing that is cut short leaves nothing behind', async () => {
+    const device = getDevice();
+    const before = device.memory.liveBytes;
+    const values = Float32Array.from({ length: ROWS * 64 }, (_, i) => Math.sin(i));
+    const index = await makeIndex([{ name: 'w', dtype: 'F32', shape: [ROWS, 64], bytes: bytesOf(values) }]);
+    const controller = new AbortController();
+    const store = createWeightStore(device, index, {
+      chunkBytes: 2048,
+      signal: controller.signal,
+      onProgress: (done) => done >= 4096 && controller.abort(),
+    });
+    open.push(store);
+    const shape = [ROWS, 64];
+    const weight = { ...weightBuffer('w', 'q4'), shape, byteLength: storageByteLength('q4', shape) };
+    await expect(store.load([planOf(weight)])).rejects.toThrow(/aborted/);
+    expect(device.memory.liveBytes).toBe(before);
+    expect(store.rounding.size).toBe(0);
+  });
+
   test('loads ranges of rows', async () => {
     const bytes = bytesOf(Uint16Array.from(small, float32ToBfloat16));
     const index = await makeIndex([{ name: 'w', dtype: 'BF16', shape: [ROWS, COLS], bytes }]);
