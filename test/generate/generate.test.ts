@@ -172,7 +172,7 @@ test('a language model refuses pictures', async () => {
 
 test.for([
   ['unknown model_type', { model_type: 'gpt9' }, 'model_type "gpt9" is not supported; expected one of gemma'],
-  ['missing field', { model_type: 'llava' }, '"vision_config" is missing'],
+  ['missing field', { model_type: 'llava' }, '"text_config" is missing'],
   [
     'unknown rope',
     { model_type: 'llama', rope_scaling: { rope_type: 'yarn', factor: 2 } },
