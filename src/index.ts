@@ -22,6 +22,7 @@ export type {
   LabelScore,
 } from './embed/contrastive-model.ts';
 export { type LoadContrastiveOptions, loadContrastiveModel } from './embed/load-contrastive-model.ts';
+export type { PatchEmbeddings } from './embed/patch-embeddings.ts';
 export { type Score, similarity } from './embed/scores.ts';
 export type { AdapterSource } from './generate/adapters/open-adapters.ts';
 export type { CaptureRequest } from './generate/capture.ts';
@@ -36,6 +37,30 @@ export type { GenerateOptions, LoadProgress, VisionLanguageModel } from './gener
 export type { RoundingSummary, WeightsSummary } from './generate/weights-summary.ts';
 export { type LoadPictureOptions, loadPicture, type PictureSource } from './image/load-picture.ts';
 export type { Picture } from './image/picture.ts';
+export type { PictureArea } from './image/visible-area.ts';
+export {
+  type AttentionChoice,
+  attentionLayers,
+  attentionRow,
+  attentionToPicture,
+  type PictureAttention,
+  type TowerQuery,
+  towerAttention,
+} from './look/attention.ts';
+export { type HeatMap, peakOf } from './look/heat-map.ts';
+export {
+  type LensOptions,
+  type LogitLens,
+  logitLens,
+  type WordMap,
+  type WordMapOptions,
+  wordMaps,
+} from './look/logit-lens.ts';
+export { type PaintOptions, paintHeat } from './look/paint-heat.ts';
+export { pictureVector } from './look/picture-vector.ts';
+export { type PrincipalComponents, principalComponents } from './look/principal-components.ts';
+export { attentionRollout, type RolloutOptions } from './look/rollout.ts';
+export { similarityMap } from './look/similarity.ts';
 export { composeVlm, tokensPerImage, type VlmParts } from './models/compose/compose-vlm.ts';
 export type { Projector, ProjectorChoice, ProjectorSizes } from './models/compose/projector-choice.ts';
 export { projectors } from './models/compose/projectors.ts';

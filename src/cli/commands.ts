@@ -43,6 +43,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./inspect.ts')).inspectCommand,
   },
   {
+    name: 'look',
+    summary: 'draw what happens inside a model as it sees a picture',
+    load: async () => (await import('./look.ts')).lookCommand,
+  },
+  {
     name: 'verify',
     summary: 'compare a model with its recorded reference, stage by stage',
     load: async () => (await import('./verify.ts')).verifyCommand,

@@ -1,6 +1,3 @@
-import { randomUUID } from 'node:crypto';
-import { rename, rm, writeFile } from 'node:fs/promises';
-import { InputError } from '../core/errors.ts';
 import type { ContrastiveModel } from '../embed/contrastive-model.ts';
 import { defineCommand, type Terminal } from './command.ts';
 import { contrastiveOptions, openContrastiveModel, requireModel } from './contrastive-options.ts';
@@ -9,6 +6,7 @@ import { createProgressLine, formatProgress } from './progress.ts';
 import { checkStdinOnce, readStdin, STDIN } from './read-stdin.ts';
 import { formatCount } from './units.ts';
 import { UsageError } from './usage-error.ts';
+import { writeWhole } from './write-whole.ts';
 
 export const embedCommand = defineCommand({
   name: 'embed',
@@ -91,20 +89,5 @@ async function* embedAll(
     for (const [i, embedding] of embeddings.entries()) yield { input: { text: texts[i] ?? '' }, embedding };
   } finally {
     progress.clear();
-  }
-}
-
-/** The whole file or none of it. */
-async function writeWhole(path: string, bytes: Uint8Array): Promise<void> {
-  const staging = `${path}.${randomUUID()}.incomplete`;
-  try {
-    await writeFile(staging, bytes);
-    await rename(staging, path);
-  } catch (cause) {
-    await rm(staging, { force: true });
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`--output "${path}": cannot be written (${reason}); expected a place to write to.`, {
-      cause,
-    });
   }
 }

@@ -4,9 +4,9 @@ import {
   addProbabilities,
   type CapturableTensor,
   type CapturedTensor,
-  capturableShapes,
   capturableTensors,
   checkNames,
+  fixedTensors,
   stackCaptured,
 } from '../generate/captured.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -44,11 +44,7 @@ export function createTowerCapture(
 
   const names = (): CapturableTensor[] => {
     const { padding, maxPositionEmbeddings } = model.text;
-    const ofImage = [...capturableShapes(imageGraph())].map(([name, shape]) => ({
-      name,
-      part: 'vision' as const,
-      shape,
-    }));
+    const ofImage = fixedTensors('vision', imageGraph());
     const ofText = capturableTensors('text', (seq) =>
       textGraph(padding === 'full' ? maxPositionEmbeddings : seq),
     );

@@ -1,9 +1,11 @@
 import type { CapturableTensor, CapturedTensor } from '../generate/captured.ts';
+import type { PromptMedium } from '../generate/read-prompt.ts';
 import type { WeightsSummary } from '../generate/weights-summary.ts';
 import type { PictureSource } from '../image/load-picture.ts';
 import type { DualEncoder } from '../models/dual-encoder.ts';
 import type { Precision } from '../models/parameters.ts';
 import type { CaptureTowersRequest } from './capture.ts';
+import type { PatchEmbeddings } from './patch-embeddings.ts';
 import type { Score } from './scores.ts';
 
 export interface EmbedImageOptions {
@@ -57,6 +59,9 @@ export interface ContrastiveModel {
   embedText(text: string, options?: EmbedTextOptions): Promise<Float32Array>;
   embedText(texts: readonly string[], options?: EmbedTextOptions): Promise<Float32Array[]>;
 
+  /** A unit vector per patch of a picture, to compare with texts. Throws as `loadPicture`, and UnsupportedError. */
+  embedPatches(picture: PictureSource, options?: EmbedImageOptions): Promise<PatchEmbeddings>;
+
   /** An image's embedding against those of texts, in their order, with the checkpoint's scale and bias. */
   score(
     image: Float32Array,
@@ -77,6 +82,8 @@ export interface ContrastiveModel {
     options?: ClassifyOptions,
   ): Promise<readonly (readonly LabelScore[])[]>;
 
+  /** A picture as its tower takes it: which part of it, in which shape. */
+  readPicture(picture: PictureSource): Promise<PromptMedium>;
   /** What `capture` can read, by the names of the towers' graphs, in the order of the computation. */
   names(): readonly CapturableTensor[];
   /**

@@ -14,6 +14,7 @@ import { type ContrastiveAssets, readContrastiveAssets } from './contrastive-ass
 import type { ContrastiveModel } from './contrastive-model.ts';
 import { createEmbedder } from './embedder.ts';
 import { logitParameterReader } from './logit-parameters.ts';
+import { embedPatches, readPicture } from './patch-embeddings.ts';
 import { createImageRunner, createTextRunner, type DualEncoderRuntime } from './tower-runner.ts';
 
 export interface LoadContrastiveOptions extends Omit<LoadOptions, 'adapters'> {
@@ -106,6 +107,8 @@ async function prepareModel({
       maxImageBatch: runners.image.maxBatch,
       ...createEmbedder(assets, runners, await readLogitParameters()),
       ...createTowerCapture(runtime, assets),
+      readPicture: (picture) => readPicture(assets, picture),
+      embedPatches: (picture, options) => embedPatches(runtime, assets, picture, options),
       dispose() {
         release();
         if (!options.device) device.dispose();

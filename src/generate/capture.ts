@@ -11,9 +11,9 @@ import {
   addProbabilities,
   type CapturableTensor,
   type CapturedTensor,
-  capturableShapes,
   capturableTensors,
   checkNames,
+  fixedTensors,
   stackCaptured,
 } from './captured.ts';
 import type { CheckpointAssets } from './checkpoint-assets.ts';
@@ -73,8 +73,8 @@ export function createCapture(
     const decoder = capturableTensors('decoder', (seq) => decoderGraph(seq, vision ? 1 : 0, false));
     if (!vision) return decoder;
     const { tile, pack } = visionGraphs(vision.typicalLayout);
-    const shapes = [tile, ...(pack ? [pack] : [])].flatMap((graph) => [...capturableShapes(graph)]);
-    return [...shapes.map(([name, shape]) => ({ name, part: 'vision', shape }) as const), ...decoder];
+    const graphs = [tile, ...(pack ? [pack] : [])];
+    return [...graphs.flatMap((graph) => fixedTensors('vision', graph)), ...decoder];
   };
 
   /** Runs of one picture or video: its tiles, and the packing of their features. */

@@ -3,6 +3,7 @@ import { nearestName } from '../core/nearest.ts';
 import { dim, formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { attentionNodes, attentionProbabilities, type QueryRange } from '../graph/attention-probabilities.ts';
 import type { Graph } from '../graph/graph.ts';
+import type { Node, Tensor } from '../graph/tensor.ts';
 import type { HostArray } from '../runtime/host-array.ts';
 import { joined } from './capture-graph.ts';
 
@@ -18,6 +19,8 @@ export interface CapturableTensor {
   readonly name: string;
   /** The part of the model that it belongs to. */
   readonly part: 'vision' | 'decoder' | 'text';
+  /** Whether what the part gives depends on it: not so in layers behind the one whose features are taken. */
+  readonly used: boolean;
   /** `S` stands for the tokens of the prompt; of pictures, the shape of a usual one's. */
   readonly shape: readonly (number | string)[];
 }
@@ -33,6 +36,26 @@ export function capturableShapes(graph: Graph): ReadonlyMap<string, Shape> {
   return shapes;
 }
 
+/** Names of a graph's intermediates, outputs and attention probabilities that one of `results` depends on. */
+export function usedNames(graph: Graph, results: readonly Tensor[]): ReadonlySet<string> {
+  const needed = new Set<Tensor>(results);
+  const used = new Set<Node>();
+  for (const node of graph.nodes.toReversed()) {
+    if (!Object.values(node.outputs).some((tensor) => needed.has(tensor))) continue;
+    used.add(node);
+    for (const input of Object.values(node.inputs)) needed.add(input);
+  }
+  const tensors = [...graph.named, ...graph.outputs].filter(([, tensor]) => needed.has(tensor));
+  const probabilities = [...attentionNodes(graph)].filter(([, node]) => used.has(node));
+  return new Set([...tensors, ...probabilities].map(([name]) => name));
+}
+
+/** What can be read of a part whose graph is the same for every prompt. */
+export function fixedTensors(part: CapturableTensor['part'], graph: Graph): CapturableTensor[] {
+  const used = usedNames(graph, [...graph.outputs.values()]);
+  return [...capturableShapes(graph)].map(([name, shape]) => ({ name, part, used: used.has(name), shape }));
+}
+
 /** What can be read of a part whose graph depends on the tokens it is given, of which `build` makes graphs. */
 export function capturableTensors(
   part: CapturableTensor['part'],
@@ -44,10 +67,9 @@ export function capturableTensors(
     if (small === large) return small;
     return small === few ? 'S' : `${small / few}S`;
   };
-  return [...capturableShapes(build(few))].map(([name, shape]) => ({
-    name,
-    part,
-    shape: shape.map((size, axis) => dimension(size, larger.get(name)?.[axis])),
+  return fixedTensors(part, build(few)).map((tensor) => ({
+    ...tensor,
+    shape: tensor.shape.map((size, axis) => dimension(Number(size), larger.get(tensor.name)?.[axis])),
   }));
 }
 

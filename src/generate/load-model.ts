@@ -144,6 +144,7 @@ async function prepareModel(
       adapterName: device.caps.adapterName,
       notice: device.notice,
       model,
+      tokenizer,
       precision,
       weights: summarizeWeights(weights),
       loadMs: performance.now() - startedMs,

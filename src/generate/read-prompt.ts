@@ -17,8 +17,8 @@ export interface PromptTokens {
 export interface PromptMedium {
   readonly kind: 'image' | 'video';
   readonly layout: VisionLayout;
-  /** The part of the picture that each tile shows. */
-  readonly areas: readonly PictureArea[];
+  /** The part of the picture that each tile shows; undefined where that is not known. */
+  readonly areas: readonly PictureArea[] | undefined;
 }
 
 /** The tokens of a prompt with its answer. Throws InputError as `capture` does. */
@@ -31,7 +31,7 @@ export async function readPrompt(assets: CheckpointAssets, request: CaptureReque
     media: media.map(({ kind, layout, areas }) => ({
       kind,
       layout,
-      areas: areas ?? Array.from({ length: layout.tiles }, () => WHOLE_AREA),
+      areas: areas ?? (layout.tiles === 1 ? [WHOLE_AREA] : undefined),
     })),
   };
 }

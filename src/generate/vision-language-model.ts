@@ -2,6 +2,7 @@ import type { PictureSource } from '../image/load-picture.ts';
 import type { Model } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
 import type { Message } from '../text/messages.ts';
+import type { Tokenizer } from '../text/tokenizer.ts';
 import type { CaptureRequest } from './capture.ts';
 import type { CapturableTensor, CapturedTensor } from './captured.ts';
 import type { ProcessorOverrides } from './checkpoint-assets.ts';
@@ -43,6 +44,7 @@ export interface VisionLanguageModel {
   /** One line for people when a CPU does a GPU's work and nobody asked for that. */
   readonly notice: string | undefined;
   readonly model: Model;
+  readonly tokenizer: Tokenizer;
   readonly precision: Precision;
   /** What the weights take on the device, and what rounding them to q8 or q4 cost. */
   readonly weights: WeightsSummary;

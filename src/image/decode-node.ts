@@ -5,7 +5,7 @@ import { createPicture, type Picture } from './picture.ts';
 import { checkPixelCount, corruptPicture, type DecodeOptions } from './picture-file.ts';
 import { clipGrey16ToRgb, cmykToRgb } from './pillow-convert.ts';
 
-type OpenSharp = (file: Uint8Array | string, options: SharpOptions) => Sharp;
+type OpenSharp = (file: Uint8Array | string, options?: SharpOptions) => Sharp;
 
 /** Decodes with sharp (libvips). Throws UnsupportedError when sharp is not installed; see decodePicture. */
 export async function decodeInNode(bytes: Uint8Array, options: DecodeOptions): Promise<Picture> {

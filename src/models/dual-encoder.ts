@@ -31,6 +31,13 @@ export interface LearnedNumber {
   readonly shape: Shape;
 }
 
+/** Embeddings of a picture's patches. */
+export interface EncodedPatches {
+  readonly patches: Tensor;
+  readonly rows: number;
+  readonly columns: number;
+}
+
 /**
  * Two towers that embed pictures and texts in one space: pure functions from graph tensors to graph tensors, for one
  * checkpoint's sizes. The score of a pair is exp(logitScale) * (image · text) + logitBias.
@@ -49,6 +56,8 @@ export interface DualEncoder {
   readonly probability: 'softmax' | 'sigmoid';
   /** pixelValues [B, 3, H, W] → unit vectors [B, E]. */
   encodeImage(pixelValues: Tensor, w: Parameters): Tensor;
+  /** pixelValues [1, 3, H, W] → a unit vector per patch, row by row [rows * columns, E]. Absent where patches have none. */
+  encodePatches?(pixelValues: Tensor, w: Parameters): EncodedPatches;
   /** ids [B, S] u32; pooledRows [B] u32: row of each text's `pooledPosition` among the B * S → unit vectors [B, E]. */
   encodeText(ids: Tensor, pooledRows: Tensor, w: Parameters, dtype: FloatDType): Tensor;
   /** Place of the token whose state stands for the text. */

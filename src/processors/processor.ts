@@ -47,7 +47,7 @@ export interface ProcessedMedium {
   readonly kind: Medium['kind'];
   readonly key: string | null;
   readonly layout: VisionLayout;
-  /** The part of the picture that each tile shows; absent where each shows all of it. */
+  /** The part of the picture that each tile shows; absent where one shows all of it, or it is not known. */
   readonly areas?: readonly PictureArea[];
   /** When each tile of a video was taken, in seconds from its beginning. */
   readonly tileSeconds?: readonly number[];

@@ -34,6 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'processors',
   ],
   embed: ['core', 'graph', 'compile', 'device', 'runtime', 'weights', 'models', 'text', 'image', 'generate'],
+  look: ['core', 'models', 'text', 'image', 'generate', 'embed'],
   verify: [
     'core',
     'compile',
@@ -76,6 +77,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'processors',
     'generate',
     'embed',
+    'look',
     'verify',
     'train',
     'index.ts',
@@ -92,6 +94,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'generate',
     'embed',
     'train',
+    'look',
   ],
 };
 

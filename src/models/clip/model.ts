@@ -1,11 +1,12 @@
 import { invariant } from '../../core/errors.ts';
 import { embedding } from '../../graph/embedding.ts';
 import { linear } from '../../graph/linear.ts';
-import { reshape } from '../../graph/movement.ts';
+import { reshape, slice } from '../../graph/movement.ts';
 import { l2Normalize } from '../../graph/reduce.ts';
 import type { ConfigReader } from '../config-reader.ts';
 import type { DualEncoder } from '../dual-encoder.ts';
 import { numPatches, parseClipConfig } from './config.ts';
+import { clipLayer } from './encoder-layer.ts';
 import { clipText, clipTextPosition } from './text.ts';
 import { clipPooledPicture, clipVision } from './vision.ts';
 
@@ -32,6 +33,19 @@ export function clipModel(json: ConfigReader): DualEncoder {
       const projected = linear(pooled, w.get('visual_projection.weight', [E, vision.hiddenSize]));
       // The reference calls the projected state its pooler output.
       return l2Normalize(projected.named('vision.pooler_output')).named('image_embeds'); // [B, E]
+    },
+    encodePatches(pixelValues, w) {
+      const tower = w.scope('vision_model');
+      const before = clipVision(pixelValues, vision, tower).at(-2); // [1, 1 + P, C]
+      invariant(before, 'the vision tower has a layer');
+      const { hiddenSize: C, numHiddenLayers, imageSize, patchSize } = vision;
+      // Each token as a picture of its own, whose last attention then sees that token alone.
+      const alone = reshape(before, [1 + numPatches(vision), 1, C]);
+      const layer = tower.scope(`encoder.layers.${numHiddenLayers - 1}`);
+      const pooled = clipPooledPicture(clipLayer(alone, vision, layer, { causal: false }), vision, tower);
+      const projected = linear(pooled, w.get('visual_projection.weight', [E, C])); // [1 + P, E]
+      const side = Math.floor(imageSize / patchSize);
+      return { patches: l2Normalize(slice(projected, 0, 1)), rows: side, columns: side };
     },
     encodeText(ids, pooledRows, w, dtype) {
       const { hiddenSize: C } = text;

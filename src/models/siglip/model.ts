@@ -34,6 +34,17 @@ export function siglipModel(json: ConfigReader): DualEncoder {
         .named('vision.pooler_output');
       return l2Normalize(pooled).named('image_embeds'); // [B, E]
     },
+    encodePatches(pixelValues, w) {
+      const tower = w.scope('vision_model');
+      const last = siglipVision(pixelValues, vision, tower).at(-1); // [1, P, C]
+      invariant(last, 'the vision tower has no hidden state');
+      const { hiddenSize: C, imageSize, patchSize } = vision;
+      // Each patch as a picture of its own, so that the head's attention sees that patch alone.
+      const alone = reshape(siglipLastHiddenState(last, vision, tower), [numPatches(vision), 1, C]);
+      const side = Math.floor(imageSize / patchSize);
+      const patches = l2Normalize(siglipPoolingHead(alone, vision, tower.scope('head'))); // [P, E]
+      return { patches, rows: side, columns: side };
+    },
     encodeText(ids, pooledRows, w, dtype) {
       const { hiddenSize: C } = text;
       const [B = 1, S = 1] = ids.shape;
