@@ -4,11 +4,13 @@ import type { ContrastiveModel } from '../../src/embed/contrastive-model.ts';
 import { loadContrastiveModel } from '../../src/embed/load-contrastive-model.ts';
 import { loadModel } from '../../src/generate/load-model.ts';
 import type { VisionLanguageModel } from '../../src/generate/vision-language-model.ts';
+import { attentionLayers, attentionRow, attentionToPicture } from '../../src/look/attention.ts';
 import { peakOf } from '../../src/look/heat-map.ts';
 import { logitLens, type WordMap, wordMaps } from '../../src/look/logit-lens.ts';
 import { pictureVector } from '../../src/look/picture-vector.ts';
 import { similarityMap } from '../../src/look/similarity.ts';
 import { softmaxRow } from '../../src/look/softmax.ts';
+import { tokenText } from '../../src/look/token-text.ts';
 import { describeOnAdapters } from '../adapters.ts';
 import { goldenPath, readGoldenJson } from '../read-golden.ts';
 import { hostPatches } from './host-patches.ts';
@@ -90,6 +92,60 @@ describeOnAdapters('inside the built-in model', (getDevice) => {
     const column = Array.from({ length: rows }, (_, row) => features?.values[row * width + 7] ?? Number.NaN);
     expect(vector[7]).toBeCloseTo(column.reduce((sum, value) => sum + value, 0) / rows, 5);
   });
+});
+
+describeOnAdapters('pictures in tiles', (getDevice) => {
+  const request = { prompt: 'What is it?', images: ['examples/scene-09.png'] };
+  const load = (name: string) =>
+    loadModel(fileURLToPath(goldenPath(name)), { device: getDevice(), dtype: 'f32' });
+
+  test('have a map per tile, each over its part of the picture', async () => {
+    const model = await load('idefics3');
+    try {
+      const prompt = await model.readPrompt(request);
+      const [name = ''] = attentionLayers(model.names(), 'decoder').map((layer) => layer.name);
+      const captured = (await model.capture([name], request)).get(name);
+      if (!captured) throw new Error('it was captured');
+      const row = attentionRow(captured, { query: prompt.tokens.length - 1 });
+      const { maps, share } = attentionToPicture(row, prompt);
+      expect(maps.map(({ rows, columns, area }) => [rows, columns, ...area])).toEqual([
+        [2, 2, 0, 0, 0.5, 0.5],
+        [2, 2, 0.5, 0, 1, 0.5],
+        [2, 2, 0, 0.5, 0.5, 1],
+        [2, 2, 0.5, 0.5, 1, 1],
+        [2, 2, 0, 0, 1, 1],
+      ]);
+      const total = maps.flatMap(({ values }) => [...values]).reduce((sum, value) => sum + value, 0);
+      expect(total).toBeCloseTo(share, 5);
+      expect(share).toBeGreaterThan(0.05);
+    } finally {
+      model.dispose();
+    }
+  });
+
+  test('have none where the model joins and cuts them', async () => {
+    const model = await load('llava_next');
+    try {
+      await expect(wordMaps(model, request, ['cat'])).rejects.toThrow('5 tiles are joined and cut');
+    } finally {
+      model.dispose();
+    }
+  });
+});
+
+test('a token is shown on one line, by its text where it has one', () => {
+  const tokenizer = {
+    decode: ([id]: readonly number[]) => ['▁', '\n', ' cat', '\ufffd', 'a"\\b'][id ?? 0] ?? '',
+    idToToken: (id: number) => ['▁', '\n', '▁cat', '<0xE2>', 'a"\\b'][id] ?? null,
+  };
+  expect([0, 1, 2, 3, 4, 5].map((id) => tokenText(tokenizer, id))).toEqual([
+    '▁',
+    '\\n',
+    'cat',
+    '<0xE2>',
+    'a"\\b',
+    '#5',
+  ]);
 });
 
 describe.each(['clip', 'siglip'] as const)('patches of %s', (name) => {
