@@ -1,5 +1,6 @@
 /** The public API of `tessera-vlm`. */
 
+export { type GradOptions, grad } from './autograd/grad.ts';
 export {
   AbortError,
   ConfigError,
@@ -32,6 +33,7 @@ export type { NewDecoder, NewEncoder, PartSource } from './generate/compose-part
 export type { Generation, GenerationResult, GenerationStats } from './generate/generation.ts';
 export type { SamplingOptions } from './generate/generation-config.ts';
 export { type LoadOptions, loadModel } from './generate/load-model.ts';
+export { openModelFiles } from './generate/model-files.ts';
 export type { PromptMedium, PromptTokens } from './generate/read-prompt.ts';
 export type { GenerateOptions, LoadProgress, VisionLanguageModel } from './generate/vision-language-model.ts';
 export type { RoundingSummary, WeightsSummary } from './generate/weights-summary.ts';
@@ -67,7 +69,22 @@ export { projectors } from './models/compose/projectors.ts';
 export type { EncoderOptions, VisionEncoder } from './models/compose/vision-encoder.ts';
 export { uniformFrames } from './processors/frame-sampling.ts';
 export type { ContentPart, Message } from './text/messages.ts';
+export { type DataOrderOptions, dataOrder } from './train/data-order.ts';
+export type { AdamwOptions, OptimizerOptions, SgdOptions } from './train/optimizer.ts';
+export { runTraining, type TrainingRun } from './train/run-training.ts';
+export { type Schedule, type ScheduleOptions, warmupCosine } from './train/schedule.ts';
+export type { LoraOptions, Trainable } from './train/trainable-parameters.ts';
+export {
+  type Batch,
+  createTrainer,
+  type StepReport,
+  type Trainer,
+  type TrainerOptions,
+} from './train/trainer.ts';
+export type { BuildLoss, LossScaling } from './train/training-graph.ts';
 export { type OpenVideoOptions, openVideo, type VideoSource } from './video/open-video.ts';
 export type { Video, VideoMetadata } from './video/video.ts';
+export { type Checkpoint, openCheckpoint } from './weights/checkpoint.ts';
 export { type CheckpointFiles, memoryFiles, urlFiles } from './weights/checkpoint-files.ts';
+export type { TensorIndex } from './weights/safetensors.ts';
 export type { UrlOptions } from './weights/url-source.ts';

@@ -33,6 +33,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./search.ts')).searchCommand,
   },
   {
+    name: 'train',
+    summary: 'train a small CLIP from nothing, as an example',
+    load: async () => (await import('./train.ts')).trainCommand,
+  },
+  {
     name: 'download',
     summary: 'fetch a model of the Hugging Face hub into the cache',
     load: async () => (await import('./download.ts')).downloadCommand,

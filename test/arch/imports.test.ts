@@ -61,6 +61,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'models',
     'text',
     'image',
+    'generate',
+    'embed',
   ],
   cli: [
     'core',
@@ -84,6 +86,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   'index.ts': [
     'core',
+    'autograd',
     'device',
     'weights',
     'models',

@@ -2,23 +2,20 @@ import { describe, expect, test } from 'vitest';
 import { InputError, invariant } from '../../src/core/errors.ts';
 import { elementCount, type Shape } from '../../src/core/shape.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
-import { crossEntropy } from '../../src/graph/cross-entropy.ts';
 import { interpret } from '../../src/graph/interpret.ts';
-import { linear } from '../../src/graph/linear.ts';
 import { mul } from '../../src/graph/math.ts';
 import { cast } from '../../src/graph/movement.ts';
 import { sumAll } from '../../src/models/losses/blocks.ts';
 import type { OptimizerOptions } from '../../src/train/optimizer.ts';
 import { createTrainer, type Trainer, type TrainerOptions } from '../../src/train/trainer.ts';
 import { type BuildLoss, buildTrainingGraphs } from '../../src/train/training-graph.ts';
-import { randomTensors } from '../../src/weights/random-tensors.ts';
 import type { TensorIndex } from '../../src/weights/safetensors.ts';
 import { weightScope } from '../../src/weights/weight-scope.ts';
 import { describeOnAdapters } from '../adapters.ts';
-import { randomSource } from '../compile/random.ts';
 import { floatEntry } from '../models/part.ts';
 import { goldenTensor } from '../ops/golden-call.ts';
 import { relativeError } from '../ops/golden-family.ts';
+import { CLASSIFIER_WEIGHTS, classifier, points } from './classifier.ts';
 
 const ADAM = { kind: 'adamw', weightDecay: 0, decoupled: false } as const;
 const OPTIMIZERS: Readonly<Record<string, { readonly optimizer: OptimizerOptions; readonly rate: number }>> =
@@ -83,39 +80,6 @@ describe.each(Object.entries(OPTIMIZERS))('%s in f64', (kind, { optimizer, rate 
   });
 });
 
-/** A classifier of random points: two layers, and a frozen one where asked for. */
-const SIZES = { points: 16, inputs: 6, hidden: 12, classes: 5 } as const;
-const classifier: BuildLoss = (graph, w) => {
-  const { points, inputs, hidden, classes } = SIZES;
-  const x = graph.input('x', [points, inputs], 'f32');
-  const labels = graph.input('labels', [points], 'i32');
-  const first = linear(x, w.get('first.weight', [hidden, inputs]), {
-    bias: w.get('first.bias', [hidden]),
-    activation: 'gelu',
-  });
-  const logits = linear(first, w.get('second.weight', [classes, hidden]), {
-    bias: w.get('second.bias', [classes]),
-  });
-  return crossEntropy(logits, labels);
-};
-const WEIGHTS: TensorIndex = randomTensors(
-  new Map([
-    ['first.weight', [SIZES.hidden, SIZES.inputs]],
-    ['first.bias', [SIZES.hidden]],
-    ['second.weight', [SIZES.classes, SIZES.hidden]],
-    ['second.bias', [SIZES.classes]],
-  ]),
-  7,
-);
-
-function points(seed: number) {
-  const random = randomSource(seed);
-  return {
-    x: Float32Array.from({ length: SIZES.points * SIZES.inputs }, () => 2 * random() - 1),
-    labels: Int32Array.from({ length: SIZES.points }, () => Math.floor(random() * SIZES.classes)),
-  };
-}
-
 const SGD = { kind: 'sgd' } as const;
 
 async function withTrainer<T>(
@@ -123,7 +87,7 @@ async function withTrainer<T>(
   options: TrainerOptions,
   use: (trainer: Trainer) => Promise<T>,
   build: BuildLoss = classifier,
-  index: TensorIndex = WEIGHTS,
+  index: TensorIndex = CLASSIFIER_WEIGHTS,
 ): Promise<T> {
   const trainer = await createTrainer(device, build, index, options);
   try {
@@ -247,7 +211,10 @@ describeOnAdapters('a trainer', (getDevice) => {
   });
 
   test('refuses to train nothing', async () => {
-    const training = createTrainer(getDevice(), classifier, WEIGHTS, { optimizer: SGD, trainable: /^third/ });
+    const training = createTrainer(getDevice(), classifier, CLASSIFIER_WEIGHTS, {
+      optimizer: SGD,
+      trainable: /^third/,
+    });
     await expect(training).rejects.toThrow(InputError);
     await expect(training).rejects.toThrow('no weight of the model is trained');
   });
