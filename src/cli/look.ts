@@ -28,7 +28,7 @@ export const lookCommand = defineCommand({
     'tessera look attention photo.jpg',
     'tessera look attention photo.jpg --token cat --layer all --head all --output cat.png',
     'tessera look attention photo.jpg --of vision --from 50,50',
-    'tessera look similarity photo.jpg --text "a cat" --text "a dog" --model openai/clip-vit-base-patch32',
+    'tessera look similarity photo.jpg --text "a cat" --model openai/clip-vit-base-patch32',
     'tessera look lens photo.jpg --prompt "What is this?"',
     'tessera look map ~/Pictures --output pictures.svg',
   ],

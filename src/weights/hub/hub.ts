@@ -27,7 +27,7 @@ import {
 import { type Hub, type HubTransfer, PassingError, requestHub, withRetries } from './hub-request.ts';
 import { hubCacheFolder, hubEndpoint, isHubOffline, readHubToken } from './hub-settings.ts';
 import { inParallel } from './in-parallel.ts';
-import { partialBytes } from './partial-file.ts';
+import { partialBytes, removeJournal } from './partial-file.ts';
 
 /** In bytes, of all the files that were not in the cache whole. */
 export interface HubProgress {
@@ -205,6 +205,8 @@ async function download(
   for (const { hash, byteLength } of [...blobs.values()]) {
     if (!(await cache.hasBlob(hash, byteLength))) continue;
     blobs.delete(hash);
+    // A download that was killed just after it named its blob left the journal.
+    await removeJournal(cache.partialPath(hash));
     await link(hash);
   }
   const missing = [...blobs.values()];
