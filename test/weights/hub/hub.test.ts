@@ -123,6 +123,16 @@ describe('the cache', () => {
     expect(await readFile(join(folder, 'config.json'))).toEqual(config);
   });
 
+  test('forgets the journal of a blob whose download was killed before its link was made', async () => {
+    const folder = await hubFolder('org/tiny', { env });
+    const journal = inCache('blobs', `${gitHash(config)}.tessera.incomplete.spans`);
+    await rm(join(folder, 'config.json'));
+    await writeFile(journal, `0 ${config.length}\n`);
+    await hubFolder('org/tiny', { env });
+    expect(await readFile(join(folder, 'config.json'))).toEqual(config);
+    await expect(readFile(journal)).rejects.toThrow('ENOENT');
+  });
+
   test('holds files of the same content once', async () => {
     await serve({
       ...tiny,
