@@ -71,7 +71,7 @@ export const trainCommand = defineCommand({
   examples: [
     'tessera train clip --out ./scenes --seed 0',
     'tessera train clip --resume ./scenes',
-    'tessera classify picture.png --labels "red circle,blue star" --model ./scenes/checkpoint-002000',
+    'tessera classify picture.png --labels "red circle,blue star" --model ./scenes/checkpoint-001200',
   ],
   async run(values, [example = ''], terminal) {
     if (example !== 'clip') throw new UsageError(`train: there is no example "${example}"; expected clip.`);

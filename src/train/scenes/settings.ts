@@ -13,7 +13,7 @@ export interface SceneSettings {
 
 export const SCENE_SETTINGS: SceneSettings = {
   seed: 0,
-  steps: 2000,
+  steps: 1200,
   batchSize: 64,
   learningRate: 1e-3,
   warmup: 100,
