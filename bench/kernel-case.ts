@@ -3,11 +3,12 @@ import type { Plan } from '../src/compile/plan.ts';
 import { rooflineMs } from '../src/compile/roofline.ts';
 import { isPacked, type WeightDType } from '../src/core/dtype.ts';
 import { elementCount, type Shape } from '../src/core/shape.ts';
+import type { Device } from '../src/device/gpu-device.ts';
 import { Graph } from '../src/graph/graph.ts';
 import type { Tensor } from '../src/graph/tensor.ts';
 import { createSession } from '../src/runtime/session.ts';
-import { createStateStore } from '../src/runtime/state-store.ts';
-import { createWeightStore } from '../src/runtime/weight-store.ts';
+import { createStateStore, type StateStore } from '../src/runtime/state-store.ts';
+import { createWeightStore, type WeightStore } from '../src/runtime/weight-store.ts';
 import { bytesSource } from '../src/weights/byte-source.ts';
 import { readSafetensorsIndex } from '../src/weights/safetensors.ts';
 import { encodeSafetensors } from '../src/weights/write-safetensors.ts';
@@ -24,6 +25,10 @@ export interface KernelCaseOptions {
   readonly build: (operand: Operand, graph: Graph) => Tensor;
   /** Values of an operand; `operandValues` unless told. */
   readonly values?: typeof operandValues;
+  /** How often a run does the op; by the roofline's estimate unless told. */
+  readonly copies?: number;
+  /** What runs once before: it fills states, from operands of its own. */
+  readonly prepare?: (operand: Operand, graph: Graph) => void;
 }
 
 /** A case whose graph can be looked at without a device. */
@@ -37,44 +42,40 @@ const LEAST_RUN_MS = 4;
 const MOST_COPIES = 32;
 
 /** One op, `y0`, `y1`, ... of the same operands in one graph. */
-export function kernelCase({
-  op,
-  shape,
-  dtype,
-  build,
-  values = operandValues,
-}: KernelCaseOptions): KernelCase {
-  const buildGraph = (copies: number): { graph: Graph; operands: Map<string, Shape> } => {
+export function kernelCase(options: KernelCaseOptions): KernelCase {
+  const { op, shape, dtype, build, values = operandValues, prepare } = options;
+  const operands = new Map<string, Shape>();
+  const operandOf =
+    (graph: Graph): Operand =>
+    (name, operandShape, operandDType = 'f32') => {
+      operands.set(name, operandShape);
+      return isPacked(operandDType)
+        ? graph.weight(name, operandShape, 'f32', operandDType)
+        : graph.weight(name, operandShape, operandDType);
+    };
+  const buildGraph = (copies: number): Graph => {
     const graph = new Graph();
-    const operands = new Map<string, Shape>();
     for (let copy = 0; copy < copies; copy++) {
-      const operand: Operand = (name, operandShape, operandDType = 'f32') => {
-        operands.set(name, operandShape);
-        return isPacked(operandDType)
-          ? graph.weight(name, operandShape, 'f32', operandDType)
-          : graph.weight(name, operandShape, operandDType);
-      };
       // A scope of its own, since models name their intermediates.
-      graph.output(
-        `y${copy}`,
-        graph.scope(`copy${copy}`, () => build(operand, graph)),
-      );
+      const y = graph.scope(`copy${copy}`, () => build(operandOf(graph), graph));
+      graph.output(`y${copy}`, y);
     }
-    return { graph, operands };
+    return graph;
   };
   return {
     op,
     shape,
     dtype,
-    graph: () => buildGraph(1).graph,
+    graph: () => buildGraph(1),
     async open(device) {
-      const once = compile(buildGraph(1).graph, device.caps);
-      const copies = copiesFor(once, device.caps.kind);
-      const { graph, operands } = buildGraph(copies);
+      const copies = options.copies ?? copiesFor(compile(buildGraph(1), device.caps), device.caps.kind);
+      const plan = compile(buildGraph(copies), device.caps);
+      const preparation = new Graph();
+      prepare?.(operandOf(preparation), preparation);
       const weights = createWeightStore(device, await operandIndex(operands, values));
       const states = createStateStore(device);
       try {
-        const plan = compile(graph, device.caps);
+        if (prepare) await runOnce(device, compile(preparation, device.caps), weights, states);
         const session = await createSession(device, plan, { weights, states, label: op });
         const dispose = (): void => [session, weights, states].forEach((part) => void part.dispose());
         return { session, inputs: {}, copies, dispose };
@@ -85,6 +86,13 @@ export function kernelCase({
       }
     },
   };
+}
+
+async function runOnce(device: Device, plan: Plan, weights: WeightStore, states: StateStore): Promise<void> {
+  const session = await createSession(device, plan, { weights, states, label: 'prepare' });
+  session.run({});
+  await device.onSubmittedWorkDone();
+  session.dispose();
 }
 
 function copiesFor({ dispatches }: Plan, kind: Parameters<typeof rooflineMs>[1]): number {

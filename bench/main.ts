@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { basename } from 'node:path';
 import type { BenchOptions } from '../src/cli/bench.ts';
 import type { Terminal } from '../src/cli/command.ts';
@@ -9,7 +9,10 @@ import { caseName } from './bench-case.ts';
 import { blockCases, growthCases, quickBlockCases } from './block-cases.ts';
 import { distinct, kernelCases, quickKernelCases } from './cases.ts';
 import { modelCases } from './model-cases.ts';
+import { benchPeers } from './peers/bench-peers.ts';
+import { readFilter } from './read-filter.ts';
 import { beyondLimit, formatReport } from './report.ts';
+import { compareFiles, writeReports } from './report-files.ts';
 import { type BenchWork, isServed, runBench } from './run-bench.ts';
 
 const SECONDS = { quick: 0.3, full: 1 };
@@ -26,6 +29,7 @@ function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions
     cases: distinct(cases).filter((one) => filter.test(caseName(one))),
     models: [...(wants('built-in') ? [undefined] : []), ...models.filter((one) => wants(basename(one)))],
     randomModels: !quick && wants(RANDOM_MODEL) ? [RANDOM_MODEL] : [],
+    timeline: wants('built-in'),
     answers: quick ? ANSWERS.quick : ANSWERS.full,
   };
   if (work.cases.length + work.models.length + work.randomModels.length === 0)
@@ -33,20 +37,18 @@ function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions
   return work;
 }
 
-function readFilter(pattern: string): RegExp {
-  try {
-    return new RegExp(pattern, 'i');
-  } catch (error) {
-    throw new UsageError(`--filter is no regular expression: ${(error as Error).message}.`);
-  }
-}
-
 /** The command `tessera bench`: gives its exit code. */
 export async function bench(
   options: BenchOptions,
-  _operands: readonly string[],
-  { stdout, stderr }: Terminal,
+  operands: readonly string[],
+  terminal: Terminal,
 ): Promise<number> {
+  const { stdout, stderr } = terminal;
+  if (options.compare) return compareFiles(operands, stdout);
+  if (operands.length > 0)
+    throw new UsageError(`bench: "${operands[0]}" is too much; files belong to --compare.`);
+  if (options.from !== undefined) return writeReports(await readFile(options.from, 'utf8'), options, stdout);
+  if (options.peers) return benchPeers(options, terminal);
   const work = chooseWork(options);
   const device = await requestDevice({ adapter: options.adapter });
   try {
@@ -63,7 +65,7 @@ export async function bench(
       stderr.write(
         `bench: ${op} ${shape} ${dtype} is beyond the measured limit: do not trust its fraction.\n`,
       );
-    if (options.json !== undefined) await writeFile(options.json, `${JSON.stringify(report, null, 2)}\n`);
+    await writeReports(JSON.stringify(report, null, 2), options, stdout);
     return report.failures.length > 0 ? 1 : 0;
   } finally {
     device.dispose();

@@ -2,6 +2,7 @@ import { formatTable } from '../src/cli/table.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import { type BoundBy, boundOf } from './bound.ts';
 import type { Environment } from './environment.ts';
+import type { TimelineDispatch } from './html/timeline.ts';
 import type { Limits } from './limits.ts';
 import type { Measured } from './measure-case.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
@@ -15,6 +16,8 @@ export interface BenchReport extends Environment {
   readonly rows: readonly BenchRow[];
   readonly models: readonly ModelRow[];
   readonly randomModels: readonly RandomModelRow[];
+  /** Dispatches of one token of the built-in model, by timestamps; empty without them, or where not asked for. */
+  readonly timeline: readonly TimelineDispatch[];
   /** What could not be measured, and why. */
   readonly failures: readonly { readonly name: string; readonly reason: string }[];
 }

@@ -1,8 +1,11 @@
+import { invariant } from '../src/core/errors.ts';
 import type { Device } from '../src/device/gpu-device.ts';
 import { type BenchCase, caseName } from './bench-case.ts';
 import { readEnvironment } from './environment.ts';
+import type { TimelineDispatch } from './html/timeline.ts';
 import { bestLimits, measureLimits } from './limits.ts';
 import { type Measured, measureCase } from './measure-case.ts';
+import { modelCases } from './model-cases.ts';
 import { type BenchReport, rowOf } from './report.ts';
 import type { WallClockOptions } from './wall-clock.ts';
 import { type ModelRow, measureModel, measureRandomModel, type RandomModelRow } from './whole-models.ts';
@@ -20,6 +23,8 @@ export interface BenchWork {
   readonly randomModels: readonly string[];
   /** Answers of each model that are timed. */
   readonly answers: number;
+  /** Whether to profile one token of the built-in model. */
+  readonly timeline: boolean;
 }
 
 /**
@@ -64,6 +69,12 @@ export async function runBench(
       randomModels.push(await measureRandomModel(environment.adapter, name, 'f32'));
     });
   }
+  let timeline: TimelineDispatch[] = [];
+  if (work.timeline && device.caps.features.timestampQuery) {
+    await attempt('timeline of one token', async () => {
+      timeline = await oneToken(device);
+    });
+  }
   const limits = bestLimits(before, await measureLimits(device, onProgress));
   return {
     ...environment,
@@ -72,6 +83,21 @@ export async function runBench(
     rows: measured.map((one) => rowOf(one, limits)),
     models,
     randomModels,
+    timeline,
     failures,
   };
+}
+
+/** The second profile of a decode step of the built-in model: the first compiles. */
+async function oneToken(device: Device): Promise<TimelineDispatch[]> {
+  const step = modelCases.find(({ op, dtype }) => op === 'decode step' && dtype === 'f32');
+  invariant(step, 'the built-in model has no decode step');
+  const { session, inputs, dispose } = await step.open(device);
+  try {
+    await session.profile(inputs);
+    const dispatches = await session.profile(inputs);
+    return dispatches.map(({ label, kernel, timeMs }) => ({ label, kernel, timeMs }));
+  } finally {
+    dispose();
+  }
 }

@@ -15,7 +15,22 @@ export const benchOptions = {
     help: 'only cases whose "op shape dtype" matches; models are "model NAME"',
   },
   model: { kind: 'texts', value: 'DIR', help: 'also time a whole model of your own; may be repeated' },
+  peers: {
+    kind: 'flag',
+    help: 'other WebGPU engines side by side instead, in the same run; installs them into the cache folder (540 MB) the first time',
+  },
   json: { kind: 'text', value: 'FILE', help: 'also write the report as JSON' },
+  html: { kind: 'text', value: 'FILE', help: 'also write it as a page, with the history in bench/results' },
+  markdown: { kind: 'text', value: 'FILE', help: 'also write its table as Markdown' },
+  from: {
+    kind: 'text',
+    value: 'FILE',
+    help: 'write --html and --markdown of a report that --json wrote; measures nothing',
+  },
+  compare: {
+    kind: 'flag',
+    help: 'compare two reports that --json wrote; exit code 1 where a row got slower',
+  },
 } as const;
 
 export type BenchOptions = OptionValues<typeof benchOptions>;
@@ -29,12 +44,15 @@ export const benchCommand = defineCommand({
   name: 'bench',
   details:
     'Measures what the adapter can do at best, then kernels, blocks and whole models against that. Needs a checkout of the repository: the published package has no bench. On a machine that does other work, no number means anything.',
-  operands: { usage: '', min: 0, max: 0 },
+  operands: { usage: '[BEFORE.json AFTER.json]', min: 0, max: 2 },
   options: benchOptions,
   examples: [
     'tessera bench --quick',
     'tessera bench --adapter lavapipe --filter "linear|matvec"',
     'tessera bench --filter "matmul 512x512x512 f32" --json matmul.json',
+    'tessera bench --quick --peers --adapter lavapipe --json peers.json',
+    'tessera bench --from peers.json --html peers.html --markdown peers.md',
+    'tessera bench --compare before.json after.json',
     'tessera bench --model ./SmolLM2-135M-Instruct --filter SmolLM2',
   ],
   async run(options, operands, terminal) {

@@ -1,0 +1,64 @@
+import type { BenchOptions } from '../../src/cli/bench.ts';
+import type { Terminal } from '../../src/cli/command.ts';
+import { createProgressLine } from '../../src/cli/progress.ts';
+import { UsageError } from '../../src/cli/usage-error.ts';
+import { requestDevice } from '../../src/device/request-device.ts';
+import { readFilter } from '../read-filter.ts';
+import { formatHeading, formatLimits } from '../report.ts';
+import { writeReports } from '../report-files.ts';
+import { installPeers, peerVersion } from './install.ts';
+import { OURS } from './names.ts';
+import { nodeHost } from './node-realm.ts';
+import { peerCaseName } from './peer-case.ts';
+import { peerCases } from './peer-cases.ts';
+import { formatPeers } from './peer-report.ts';
+import { PEERS } from './peers.ts';
+import { runPeers, startClock } from './run-peers.ts';
+
+/** Quick ends within a quarter of an hour on a busy machine too: what is under way at 12 minutes is cut. */
+const QUICK = { secondsPerCase: 6, leastRounds: 3, mostRounds: 15, casesSeconds: 600, requestsSeconds: 720 };
+const FULL = {
+  secondsPerCase: 40,
+  leastRounds: 9,
+  mostRounds: 40,
+  casesSeconds: 7000,
+  requestsSeconds: 7200,
+};
+
+/** `tessera bench --peers`: gives its exit code, 1 where Tessera itself failed a case. */
+export async function benchPeers(options: BenchOptions, { stdout, stderr }: Terminal): Promise<number> {
+  const filter = readFilter(options.filter);
+  const cases = peerCases.filter((one) => filter.test(peerCaseName(one)));
+  if (cases.length === 0) throw new UsageError(`--filter ${filter.source} matches no case.`);
+  const progress = createProgressLine(stderr);
+  const folder = await installPeers(progress.show).finally(progress.clear);
+  const device = await requestDevice({ adapter: options.adapter });
+  try {
+    const names = Object.keys(PEERS).filter((name) => PEERS[name]?.realms.includes('node'));
+    const { casesSeconds, requestsSeconds, ...rounds } = options.quick ? QUICK : FULL;
+    const clock = startClock(casesSeconds, requestsSeconds);
+    const run = {
+      ...rounds,
+      clock,
+      cases,
+      hosts: names.map((name) => nodeHost(name, folder, device.caps.adapterName, clock.leftForRequests)),
+      versions: Object.fromEntries(
+        names.filter((name) => name !== OURS).map((name) => [name, peerVersion(PACKAGE_OF[name] ?? name)]),
+      ),
+      realm: `Node ${process.version}`,
+    };
+    const report = await runPeers(device, run, progress.show).finally(progress.clear);
+    const parts = [formatHeading(report), formatLimits(report.limits), formatPeers(report)];
+    stdout.write(`${parts.map((lines) => lines.join('\n')).join('\n\n')}\n`);
+    await writeReports(JSON.stringify(report, null, 2), options, stdout);
+    return report.rows.some(({ ms }) => ms === null) ? 1 : 0;
+  } finally {
+    device.dispose();
+  }
+}
+
+/** Where a peer's package has another name. */
+const PACKAGE_OF: Readonly<Record<string, string>> = {
+  'jax-js': '@jax-js/jax',
+  tfjs: '@tensorflow/tfjs-backend-webgpu',
+};

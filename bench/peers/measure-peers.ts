@@ -1,0 +1,113 @@
+import { setImmediate } from 'node:timers/promises';
+import { compile } from '../../src/compile/compile.ts';
+import type { Device } from '../../src/device/gpu-device.ts';
+import type { Cost } from '../../src/kernels/kernel.ts';
+import { spreadOf } from '../statistics.ts';
+import { type PeerCase, peerCaseName } from './peer-case.ts';
+import type { PeerHost } from './peer-host.ts';
+import type { PeerTiming } from './peer-report.ts';
+import { expectedResult, whyWrong } from './result-check.ts';
+import { tesseraCase } from './tessera.ts';
+
+/** A case with what became of it in every engine. */
+export interface MeasuredPeers {
+  readonly one: PeerCase;
+  readonly timings: Readonly<Record<string, PeerTiming>>;
+  /** Dispatches of this engine. */
+  readonly costs: readonly Cost[];
+}
+
+export interface PeerOptions {
+  /** Time for the rounds of a case. */
+  readonly secondsPerCase: number;
+  readonly leastRounds: number;
+  readonly mostRounds: number;
+}
+
+/**
+ * One case in all engines. Each computes the whole result first, which is compared with a reference in f64; those that have
+ * it right are then sampled in turn, round after round, so that whatever slows the machine slows all of them.
+ */
+export async function measurePeers(
+  device: Device,
+  one: PeerCase,
+  hosts: readonly PeerHost[],
+  options: PeerOptions,
+  onProgress: (what: string) => void,
+): Promise<MeasuredPeers> {
+  const name = peerCaseName(one);
+  onProgress(`${name}: results`);
+  const timings: Record<string, PeerTiming> = {};
+  const samples = new Map<PeerHost, number[]>();
+  // All at once, which is not timed: the reference is computed here while engines compile in their processes.
+  const reference = setImmediate().then(() => expectedResult(one));
+  const reasons = await Promise.all(hosts.map((host) => openRight(host, one, reference)));
+  hosts.forEach((host, i) => {
+    const reason = reasons[i];
+    if (reason === undefined) samples.set(host, []);
+    else timings[host.name] = { reason };
+  });
+  await sampleInTurn(
+    samples,
+    options,
+    (host, error) => {
+      timings[host.name] = { reason: error.message };
+    },
+    (round) => onProgress(`${name}: round ${round}`),
+  );
+  for (const [host, ms] of samples) {
+    if (ms.length > 0)
+      timings[host.name] = { ...spreadOf(ms.map((value) => value / one.reps)), samples: ms.length };
+    await host.close(one).catch(() => undefined);
+  }
+  const { dispatches } = compile(tesseraCase(one).graph(), device.caps);
+  return { one, timings, costs: dispatches.map(({ cost }) => cost) };
+}
+
+/** Opens the first way of the engine that gives the right result; otherwise says why there is none. */
+async function openRight(
+  host: PeerHost,
+  one: PeerCase,
+  reference: Promise<Float64Array>,
+): Promise<string | undefined> {
+  let reason = `has no ${one.dtype} ${one.op}`;
+  try {
+    const variants = await host.variants(one);
+    for (let variant = 0; variant < variants; variant++) {
+      const wrong = await host.open(one, variant).then(
+        async (result) => whyWrong(one, result, await reference),
+        (error: Error) => error.message,
+      );
+      if (wrong === undefined) return undefined;
+      reason = variant === 0 ? wrong : `${reason}; of plain ops: ${wrong}`;
+    }
+  } catch (error) {
+    return (error as Error).message;
+  }
+  return reason;
+}
+
+async function sampleInTurn(
+  samples: Map<PeerHost, number[]>,
+  { secondsPerCase, leastRounds, mostRounds }: PeerOptions,
+  onFailure: (host: PeerHost, error: Error) => void,
+  onRound: (round: number) => void,
+): Promise<void> {
+  const endMs = performance.now() + secondsPerCase * 1000;
+  // The first round warms up: drivers compile at a first run.
+  for (let round = 0; round <= mostRounds; round++) {
+    if (round > leastRounds && performance.now() > endMs) return;
+    onRound(round);
+    // Another order each time: what runs after a slow one may find other caches.
+    const turn = [...samples.keys()];
+    for (const host of round % 2 === 0 ? turn : turn.reverse()) {
+      try {
+        const ms = await host.sample();
+        if (round > 0) samples.get(host)?.push(ms);
+      } catch (error) {
+        onFailure(host, error as Error);
+        samples.delete(host);
+      }
+    }
+  }
+}

@@ -1,0 +1,2 @@
+/** What reports call this engine among its peers. */
+export const OURS = 'tessera';

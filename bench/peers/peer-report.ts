@@ -1,0 +1,139 @@
+import { formatTable } from '../../src/cli/table.ts';
+import { type BoundBy, boundOf } from '../bound.ts';
+import type { Environment } from '../environment.ts';
+import type { Limits } from '../limits.ts';
+import { formatNumber, formatPercent, type Spread } from '../statistics.ts';
+import type { MeasuredPeers } from './measure-peers.ts';
+import { OURS } from './names.ts';
+import { shapeName } from './peer-case.ts';
+
+/** Times of one op in ms, or why there are none. */
+export type PeerTiming = (Spread & { readonly samples: number }) | { readonly reason: string };
+
+/** What `--peers --json` writes. */
+export interface PeerReport extends Environment {
+  /** ISO 8601. */
+  readonly measuredAt: string;
+  readonly realm: string;
+  /** Versions of the engines. */
+  readonly versions: Readonly<Record<string, string>>;
+  readonly limits: Limits;
+  readonly rows: readonly PeerRow[];
+  /** Geometric mean over rows of the best peer's time over ours; null where no row has both. */
+  readonly geomeanVsBestPeer: number | null;
+  readonly minVsBestPeer: number | null;
+  /** Cases that there was no time for. */
+  readonly leftOut: readonly string[];
+}
+
+export interface PeerRow {
+  readonly op: string;
+  readonly shape: string;
+  readonly dtype: string;
+  /** Median of ours, in ms; null where it failed. */
+  readonly ms: number | null;
+  /** Median of each peer, in ms; null where it has none. */
+  readonly peers: Readonly<Record<string, number | null>>;
+  readonly bestPeer: string | null;
+  /** The best peer's time over ours: above 1 we are faster. */
+  readonly vsBestPeer: number | null;
+  readonly gflops: number | null;
+  readonly gbps: number | null;
+  /** Least time by the measured limits over `ms`. */
+  readonly fraction: number | null;
+  readonly boundBy: BoundBy;
+  /** Spread and samples, or the reason, of every engine. */
+  readonly timings: Readonly<Record<string, PeerTiming>>;
+}
+
+export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits): PeerRow {
+  const median = (name: string): number | null => {
+    const timing = timings[name];
+    return timing && 'median' in timing ? timing.median : null;
+  };
+  const ms = median(OURS);
+  const peers = Object.fromEntries(
+    Object.keys(timings)
+      .filter((name) => name !== OURS)
+      .map((name) => [name, median(name)]),
+  );
+  const best = Object.entries(peers)
+    .filter((entry): entry is [string, number] => entry[1] !== null)
+    .sort((a, b) => a[1] - b[1])[0];
+  const flops = costs.reduce((sum, cost) => sum + cost.flops, 0);
+  const bytes = costs.reduce((sum, cost) => sum + cost.bytesRead + cost.bytesWritten, 0);
+  const bound = boundOf(costs, limits);
+  return {
+    op: one.op,
+    shape: shapeName(one),
+    dtype: one.dtype,
+    ms,
+    peers,
+    bestPeer: best?.[0] ?? null,
+    vsBestPeer: ms !== null && best ? best[1] / ms : null,
+    gflops: ms === null ? null : flops / (ms * 1e6),
+    gbps: ms === null ? null : bytes / (ms * 1e6),
+    fraction: ms === null ? null : bound.ms / ms,
+    boundBy: bound.by,
+    timings,
+  };
+}
+
+/** Mean of ratios: twice as fast and twice as slow cancel out. Null for none. */
+export function geometricMean(ratios: readonly number[]): number | null {
+  if (ratios.length === 0) return null;
+  return Math.exp(ratios.reduce((sum, ratio) => sum + Math.log(ratio), 0) / ratios.length);
+}
+
+/** The two numbers that stand for all rows. */
+export function summarize(
+  rows: readonly Pick<PeerRow, 'vsBestPeer'>[],
+): Pick<PeerReport, 'geomeanVsBestPeer' | 'minVsBestPeer'> {
+  const ratios = rows.map(({ vsBestPeer }) => vsBestPeer).filter((ratio) => ratio !== null);
+  return {
+    geomeanVsBestPeer: geometricMean(ratios),
+    minVsBestPeer: ratios.length === 0 ? null : Math.min(...ratios),
+  };
+}
+
+const cell = (value: number | null): string => (value === null ? '-' : formatNumber(value));
+
+/** Medians in ms side by side, then what could not be timed and why, then the sums. */
+export function formatPeers(report: PeerReport): string[] {
+  const names = [...new Set(report.rows.flatMap(({ peers }) => Object.keys(peers)))];
+  const header = ['op', 'shape', 'dtype', OURS, ...names, 'vs best', 'of limit', ''];
+  const cells = report.rows.map((row) => [
+    row.op,
+    row.shape,
+    row.dtype,
+    cell(row.ms),
+    ...names.map((name) => cell(row.peers[name] ?? null)),
+    row.vsBestPeer === null ? '-' : `${formatNumber(row.vsBestPeer)}x`,
+    row.fraction === null ? '-' : formatPercent(row.fraction),
+    row.boundBy,
+  ]);
+  const numbers = Array.from({ length: names.length + 3 }, () => 'right' as const);
+  const table = formatTable([header, ...cells], ['left', 'left', 'left', ...numbers]);
+  return [...table, '', ...formatReasons(report), ...formatSums(report)];
+}
+
+function formatReasons({ rows, leftOut }: PeerReport): string[] {
+  const reasons = new Map<string, string[]>();
+  for (const { op, shape, dtype, timings } of rows) {
+    for (const [name, timing] of Object.entries(timings)) {
+      if (!('reason' in timing)) continue;
+      const key = `${name}: ${timing.reason}`;
+      reasons.set(key, [...(reasons.get(key) ?? []), `${op} ${shape} ${dtype}`]);
+    }
+  }
+  const lines = [...reasons].map(([reason, cases]) => `${reason} (${cases.join(', ')})`);
+  return leftOut.length === 0 ? lines : [...lines, `left out for want of time: ${leftOut.join(', ')}`];
+}
+
+const formatSums = ({ geomeanVsBestPeer, minVsBestPeer }: PeerReport): string[] =>
+  geomeanVsBestPeer === null
+    ? ['no row has a peer to compare with']
+    : [
+        `against the best peer of each row: ${formatNumber(geomeanVsBestPeer)}x in geometric mean, ` +
+          `${cell(minVsBestPeer)}x at least`,
+      ];

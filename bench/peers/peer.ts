@@ -1,0 +1,44 @@
+import type { PeerCase } from './peer-case.ts';
+
+/** An engine in the realm it runs in: a process of Node, or a page. */
+export interface Peer {
+  readonly version: string;
+  /**
+   * How many ways it has to do the case, 0 where it can't; the first that gives the right result is timed. A fused op
+   * comes before plain ones.
+   */
+  variants(one: PeerCase): number;
+  /** Throws where it can't do the case after all. */
+  open(one: PeerCase, variant: number): Promise<OpenPeerCase>;
+}
+
+/** A case with its operands on the GPU. */
+export interface OpenPeerCase {
+  /** The whole result, row-major. */
+  read(): Promise<Float32Array>;
+  /** Does it `reps` times, and waits until the GPU is done. */
+  run(): Promise<void>;
+  dispose(): void;
+}
+
+/** Gives a package of the peers' own folder, or of the page's bundle. */
+export type LoadPackage = (name: string) => Promise<unknown>;
+
+export interface Realm {
+  readonly load: LoadPackage;
+  /** `gpu`, `lavapipe`, `swiftshader`, or part of an adapter's name. */
+  readonly adapter: string | undefined;
+  /** Where a package's files are, for those that fetch more by themselves. */
+  fileUrl(file: string): string;
+}
+
+/** What a parent asks of a realm, in turn. */
+export type PeerRequest =
+  | { readonly kind: 'variants' | 'dispose'; readonly one: PeerCase }
+  | { readonly kind: 'open'; readonly one: PeerCase; readonly variant: number }
+  | { readonly kind: 'sample' };
+
+/** `value` is what the request's kind gives. */
+export type PeerReply =
+  | { readonly ok: true; readonly value: number | Float32Array }
+  | { readonly ok: false; readonly reason: string };

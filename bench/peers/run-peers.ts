@@ -1,0 +1,67 @@
+import type { Device } from '../../src/device/gpu-device.ts';
+import { readEnvironment } from '../environment.ts';
+import { bestLimits, measureLimits } from '../limits.ts';
+import { type MeasuredPeers, measurePeers, type PeerOptions } from './measure-peers.ts';
+import { type PeerCase, peerCaseName } from './peer-case.ts';
+import type { PeerHost } from './peer-host.ts';
+import { type PeerReport, peerRow, summarize } from './peer-report.ts';
+
+export interface PeerRun extends PeerOptions {
+  readonly cases: readonly PeerCase[];
+  readonly hosts: readonly PeerHost[];
+  readonly versions: Readonly<Record<string, string>>;
+  readonly realm: string;
+  readonly clock: RunClock;
+}
+
+/** What time there is; all in ms. */
+export interface RunClock {
+  /** Until no case begins any more. */
+  leftForCases(): number;
+  /** Until no engine is asked any more. */
+  leftForRequests(): number;
+}
+
+/** A clock that starts now. */
+export function startClock(casesSeconds: number, requestsSeconds: number): RunClock {
+  const startedMs = performance.now();
+  const left = (seconds: number): number => startedMs + seconds * 1000 - performance.now();
+  return { leftForCases: () => left(casesSeconds), leftForRequests: () => left(requestsSeconds) };
+}
+
+/** Limits, every case in every engine, and the limits again, as in `runBench`. Ends the engines. */
+export async function runPeers(
+  device: Device,
+  run: PeerRun,
+  onProgress: (what: string) => void,
+): Promise<PeerReport> {
+  const environment = readEnvironment(device);
+  const before = await measureLimits(device, onProgress);
+  const measured: MeasuredPeers[] = [];
+  const leftOut: string[] = [];
+  try {
+    for (const [i, one] of run.cases.entries()) {
+      if (run.clock.leftForCases() < 0) {
+        leftOut.push(peerCaseName(one));
+        continue;
+      }
+      const show = (what: string): void => onProgress(`${i + 1} of ${run.cases.length}: ${what}`);
+      measured.push(await measurePeers(device, one, run.hosts, run, show));
+    }
+  } finally {
+    await Promise.all(run.hosts.map((host) => host.dispose()));
+  }
+  const isLate = run.clock.leftForRequests() < 0;
+  const limits = isLate ? before : bestLimits(before, await measureLimits(device, onProgress));
+  const rows = measured.map((one) => peerRow(one, limits));
+  return {
+    ...environment,
+    measuredAt: new Date().toISOString(),
+    realm: run.realm,
+    versions: run.versions,
+    limits,
+    rows,
+    ...summarize(rows),
+    leftOut,
+  };
+}
