@@ -5,8 +5,8 @@ import { type WgslSource, wgsl } from '../wgsl/wgsl.ts';
 import { defineKernel, type KernelShape, type OpCall } from './kernel.ts';
 import { firstRead, laterRead, normOfRows, rowSizes } from './row-workgroup.ts';
 
-const params = { rows: 'u32', cols: 'u32', eps: 'f32' } as const;
-const prepare = ({ inputs, attrs }: OpCall<LayerNormAttrs>) => ({
+export const layerNormParams = { rows: 'u32', cols: 'u32', eps: 'f32' } as const;
+export const prepareLayerNorm = ({ inputs, attrs }: OpCall<LayerNormAttrs>) => ({
   params: { ...rowSizes(inputs), eps: attrs.eps },
 });
 
@@ -20,8 +20,8 @@ export const layerNormRow = defineKernel({
   op: layerNorm,
   bindings: { x: 'read', weight: 'read', bias: 'read?', y: 'write' },
   ...normOfRows,
-  params,
-  prepare,
+  params: layerNormParams,
+  prepare: prepareLayerNorm,
   wgsl: (shape, t) => layerNormText(shape, t.workgroupSize),
 });
 
@@ -31,8 +31,8 @@ export const addLayerNormRow = defineKernel({
   op: addLayerNorm,
   bindings: { x: 'read', residual: 'read', weight: 'read', bias: 'read?', sum: 'write', y: 'write' },
   ...normOfRows,
-  params,
-  prepare,
+  params: layerNormParams,
+  prepare: prepareLayerNorm,
   wgsl: (shape, t) => layerNormText(shape, t.workgroupSize),
 });
 

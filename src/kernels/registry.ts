@@ -20,6 +20,7 @@ import { embeddingGatherPacked } from './embedding-gather-packed.ts';
 import { interpolateTaps } from './interpolate-taps.ts';
 import type { Kernel } from './kernel.ts';
 import { addLayerNormRow, layerNormRow } from './layer-norm-row.ts';
+import { addLayerNormSubgroup, layerNormSubgroup } from './layer-norm-subgroup.ts';
 import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
 import { linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
@@ -42,11 +43,13 @@ import { quantizeWeightBlocks } from './quantize-weight-blocks.ts';
 import { reduceColumn } from './reduce-column.ts';
 import { reduceRow } from './reduce-row.ts';
 import { addRmsNormRow, rmsNormRow } from './rms-norm-row.ts';
+import { addRmsNormSubgroup, rmsNormSubgroup } from './rms-norm-subgroup.ts';
 import { ropePairs } from './rope-pairs.ts';
 import { sampleTokenRadix } from './sample-token-radix.ts';
 import { scatterAddRows } from './scatter-add-rows.ts';
 import { sliceCopy } from './slice-copy.ts';
 import { softmaxRow } from './softmax-row.ts';
+import { softmaxSubgroup } from './softmax-subgroup.ts';
 import { spliceRowsSelect } from './splice-rows-select.ts';
 
 /** Every kernel of the engine; tests, benches and the chooser are generated from this list. */
@@ -55,7 +58,9 @@ export const KERNELS: readonly Kernel[] = [
   adamwUpdateMap,
   adaptiveAvgPool2dWindow,
   addLayerNormRow,
+  addLayerNormSubgroup,
   addRmsNormRow,
+  addRmsNormSubgroup,
   argmaxRow,
   attentionBroadcast,
   attentionKeyValueGradientRow,
@@ -76,6 +81,7 @@ export const KERNELS: readonly Kernel[] = [
   embeddingGatherPacked,
   interpolateTaps,
   layerNormRow,
+  layerNormSubgroup,
   linearBroadcast,
   linearColumns,
   linearMatvecSubgroup,
@@ -100,11 +106,13 @@ export const KERNELS: readonly Kernel[] = [
   reduceColumn,
   reduceRow,
   rmsNormRow,
+  rmsNormSubgroup,
   ropePairs,
   sampleTokenRadix,
   scatterAddRows,
   sgdUpdateMap,
   sliceCopy,
   softmaxRow,
+  softmaxSubgroup,
   spliceRowsSelect,
 ];

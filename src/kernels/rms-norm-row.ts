@@ -5,8 +5,8 @@ import { type WgslSource, wgsl } from '../wgsl/wgsl.ts';
 import { defineKernel, type KernelShape, type OpCall } from './kernel.ts';
 import { firstRead, laterRead, normOfRows, rowSizes } from './row-workgroup.ts';
 
-const params = { rows: 'u32', cols: 'u32', eps: 'f32', offset: 'f32' } as const;
-const prepare = ({ inputs, attrs }: OpCall<RmsNormAttrs>) => ({
+export const rmsNormParams = { rows: 'u32', cols: 'u32', eps: 'f32', offset: 'f32' } as const;
+export const prepareRmsNorm = ({ inputs, attrs }: OpCall<RmsNormAttrs>) => ({
   params: { ...rowSizes(inputs), eps: attrs.eps, offset: attrs.offset },
 });
 
@@ -19,8 +19,8 @@ export const rmsNormRow = defineKernel({
   op: rmsNorm,
   bindings: { x: 'read', weight: 'read', y: 'write' },
   ...normOfRows,
-  params,
-  prepare,
+  params: rmsNormParams,
+  prepare: prepareRmsNorm,
   wgsl: (shape, t) => rmsNormText(shape, t.workgroupSize),
 });
 
@@ -30,8 +30,8 @@ export const addRmsNormRow = defineKernel({
   op: addRmsNorm,
   bindings: { x: 'read', residual: 'read', weight: 'read', sum: 'write', y: 'write' },
   ...normOfRows,
-  params,
-  prepare,
+  params: rmsNormParams,
+  prepare: prepareRmsNorm,
   wgsl: (shape, t) => rmsNormText(shape, t.workgroupSize),
 });
 

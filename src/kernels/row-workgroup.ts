@@ -46,7 +46,7 @@ export const firstRead = ({ dtypes }: KernelShape): readonly string[] =>
 /** WGSL of any later read of element `i`; threads read back only what they stored themselves. */
 export const laterRead = ({ dtypes }: KernelShape): string => (dtypes.residual ? 'f32(sum[i])' : 'f32(x[i])');
 
-function rowCost({ rows, cols }: { rows: number; cols: number }, shape: KernelShape): Cost {
+export function rowCost({ rows, cols }: { rows: number; cols: number }, shape: KernelShape): Cost {
   const bytesOf = (name: string): number =>
     name in shape.dtypes ? rows * cols * DTYPE_BYTES[shape.dtypes[name] ?? 'f32'] : 0;
   return {

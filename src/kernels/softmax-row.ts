@@ -5,8 +5,21 @@ import { softmax } from '../ops/softmax.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { workgroupMax, workgroupSum } from '../wgsl/reduce.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
-import { defineKernel, spreadWorkgroups } from './kernel.ts';
+import { type Cost, defineKernel, type KernelCall, type OpCall, spreadWorkgroups } from './kernel.ts';
 import { ROW_WORKGROUP_SIZES, rowEfficiency, supportsRow } from './row-workgroup.ts';
+
+/** Sizes for every kernel of softmax. */
+export function prepareSoftmax({ inputs }: OpCall) {
+  const x = required(inputs, 'x', 'softmax');
+  const cols = dim(x.shape, -1);
+  return { params: { rows: elementCount(x.shape) / cols, cols } };
+}
+
+export function softmaxCost({ params, dtypes }: KernelCall<{ rows: 'u32'; cols: 'u32' }>): Cost {
+  const elements = params.rows * params.cols;
+  const bytes = elements * DTYPE_BYTES[dtypes.x ?? 'f32'];
+  return { flops: 5 * elements, bytesRead: bytes, bytesWritten: bytes };
+}
 
 /**
  * Row softmax: y[r, c] = exp(x[r, c] - m[r]) / sum_c exp(x[r, c] - m[r]); one workgroup per row.
@@ -19,11 +32,7 @@ export const softmaxRow = defineKernel({
   bindings: { x: 'read', y: 'write' },
   params: { rows: 'u32', cols: 'u32' },
   tuning: { workgroupSize: ROW_WORKGROUP_SIZES },
-  prepare({ inputs }) {
-    const x = required(inputs, 'x', 'softmax_row');
-    const cols = dim(x.shape, -1);
-    return { params: { rows: elementCount(x.shape) / cols, cols } };
-  },
+  prepare: prepareSoftmax,
   supports: ({ params }, t, caps) => supportsRow(params.cols, t.workgroupSize, caps),
   wgsl: ({ dtypes }, t) => wgsl`
     ${workgroupIndex}${workgroupMax(t.workgroupSize)}${workgroupSum(t.workgroupSize)}
@@ -58,10 +67,6 @@ export const softmaxRow = defineKernel({
     }
   `,
   dispatch: ({ params }) => spreadWorkgroups(params.rows),
-  cost({ params, dtypes }) {
-    const elements = params.rows * params.cols;
-    const bytes = elements * DTYPE_BYTES[dtypes.x ?? 'f32'];
-    return { flops: 5 * elements, bytesRead: bytes, bytesWritten: bytes };
-  },
+  cost: softmaxCost,
   efficiency: ({ params }, t, caps) => rowEfficiency(params.cols, t.workgroupSize, caps),
 });
