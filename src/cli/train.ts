@@ -8,7 +8,7 @@ import { trainScenes } from '../train/scenes/train-scenes.ts';
 import { brailleChart } from './braille-chart.ts';
 import { defineCommand, type OptionValues } from './command.ts';
 import { modelOptions } from './model-options.ts';
-import { formatCount, formatMs } from './units.ts';
+import { formatBytes, formatCount, formatMs } from './units.ts';
 import { UsageError } from './usage-error.ts';
 
 const options = {
@@ -49,12 +49,16 @@ const options = {
     min: 1,
     help: `steps between checkpoints; default ${SCENE_SETTINGS.checkpointEvery}`,
   },
+  recompute: {
+    kind: 'flag',
+    help: 'compute layers again in the backward pass instead of keeping what is in them: less memory, more time',
+  },
   keep: { kind: 'integer', value: 'N', min: 1, help: 'checkpoints that stay; default 3' },
   adapter: modelOptions.adapter,
 } as const;
 
 /** Options that a resumed training has from its beginning. */
-const FIXED = ['out', 'steps', 'seed', 'batch', 'learning-rate', 'checkpoint-every'] as const;
+const FIXED = ['out', 'steps', 'seed', 'batch', 'learning-rate', 'checkpoint-every', 'recompute'] as const;
 /** Steps between lines where the terminal draws no chart. */
 const LINE_EVERY = 20;
 const CHART_ROWS = 6;
@@ -90,10 +94,13 @@ export const trainCommand = defineCommand({
         settings,
         keep: values.keep,
         signal,
-        onStart(used, step) {
+        onStart(used, step, { kept, recomputed }) {
           [first, total, startedMs] = [step, used.steps, performance.now()];
           stderr.write(
             `${device.caps.adapterName}: ${step === 0 ? 'new training' : `from step ${step}`}, ${formatCount(used.steps)} steps of ${used.batchSize} pairs, seed ${used.seed}\n`,
+          );
+          stderr.write(
+            `Memory: ${formatBytes(kept.states)} of weights and moments; activations ${formatBytes(kept.activations)}, or ${formatBytes(recomputed.activations)} where layers are computed again${used.recompute ? ', as now' : ' (--recompute)'}\n`,
           );
         },
         onStep(step, { loss }, lines) {
@@ -129,7 +136,7 @@ export const trainCommand = defineCommand({
 /** Undefined for a training that is resumed. Throws UsageError for options that do not go together. */
 function readSettings(values: OptionValues<typeof options>): SceneSettings | undefined {
   if (values.resume !== undefined) {
-    const given = FIXED.filter((name) => values[name] !== undefined);
+    const given = FIXED.filter((name) => values[name] !== undefined && values[name] !== false);
     if (given.length === 0) return undefined;
     throw new UsageError(
       `train: --resume goes on with the settings of the checkpoint; expected no --${given.join(', --')} beside it.`,
@@ -143,6 +150,7 @@ function readSettings(values: OptionValues<typeof options>): SceneSettings | und
     learningRate: values['learning-rate'] ?? SCENE_SETTINGS.learningRate,
     warmup: Math.min(SCENE_SETTINGS.warmup, Math.floor(steps / 4)),
     checkpointEvery: values['checkpoint-every'] ?? SCENE_SETTINGS.checkpointEvery,
+    recompute: values.recompute,
   };
 }
 

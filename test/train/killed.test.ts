@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { mkdir, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -9,10 +9,13 @@ import { listCheckpoints } from '../../src/train/checkpoint.ts';
 import { testAdapters } from '../adapters.ts';
 import { randomInteger, randomSource } from '../compile/random.ts';
 
-const STEPS = 40;
+const STEPS = 90;
 const CHECKPOINT_EVERY = 3;
-const KILLS = 4;
+/** Of the run that is killed. */
+const KEEP = 2;
+const KILLS = 10;
 const TIMEOUT_MS = 900_000;
+const CHECKPOINT_FILES = ['config.json', 'model.safetensors', 'trainer.json', 'trainer.safetensors'];
 
 interface WorkerRun {
   /** Lines it wrote. */
@@ -20,16 +23,17 @@ interface WorkerRun {
   readonly wasKilled: boolean;
 }
 
-/** Runs the worker to its end, or kills it a moment after it wrote so many lines. */
-function runWorker(
-  adapter: string,
-  folder: string,
-  kill?: { lines: number; delayMs: number },
-): Promise<WorkerRun> {
+interface Moment {
+  /** Lines after which it is killed, and a while more. */
+  readonly lines: number;
+  readonly delayMs: number;
+}
+
+/** Runs the worker to its end, or kills it at a moment. */
+function runWorker(adapter: string, folder: string, keep: number, kill?: Moment): Promise<WorkerRun> {
   const worker = fileURLToPath(new URL('./worker.ts', import.meta.url));
-  const child = spawn(process.execPath, ['--import', 'tsx', worker, adapter, folder, String(STEPS)], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  });
+  const args = ['--import', 'tsx', worker, adapter, folder, String(STEPS), String(keep)];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
   let text = '';
   const lines = (): string[] => text.split('\n').filter(Boolean);
   let killing: Promise<void> | undefined;
@@ -59,7 +63,23 @@ async function lossesIn(folder: string): Promise<readonly number[]> {
   return lines.map(({ loss }) => loss);
 }
 
-describe.each(testAdapters())('a training on %s that is killed again and again', (adapter) => {
+/** Every checkpoint in `folder` has the bytes of that of the same step in `whole`, in each of its files. */
+async function expectWholeCheckpoints(folder: string, whole: string): Promise<number> {
+  const found = await listCheckpoints(folder);
+  for (const { path } of found) {
+    expect((await readdir(path)).toSorted()).toEqual(CHECKPOINT_FILES);
+    for (const file of CHECKPOINT_FILES) {
+      const [actual, expected] = await Promise.all(
+        [path, join(whole, basename(path))].map((at) => readFile(join(at, file))),
+      );
+      expect(actual?.equals(expected ?? Buffer.alloc(0)), `${basename(path)}/${file}`).toBe(true);
+    }
+  }
+  return found[0]?.step ?? 0;
+}
+
+// One adapter will do: what a crash may spoil is on the disk. That resumed steps repeat exactly, others test on all of them.
+describe.each(testAdapters().slice(0, 1))('a training on %s that is killed ten times', (adapter) => {
   let root = '';
   beforeAll(async () => {
     root = await mkdtemp(join(tmpdir(), 'tessera-killed-'));
@@ -67,44 +87,37 @@ describe.each(testAdapters())('a training on %s that is killed again and again',
   afterAll(() => rm(root, { recursive: true, force: true }));
 
   test(
-    'loses no checkpoint, and ends with the losses of one that was not, bit for bit',
+    'loses no checkpoint and only the steps since the last, and ends with the bytes of one that was not',
     async () => {
       const [whole, killed] = [join(root, 'whole'), join(root, 'killed')];
       const random = randomSource(11);
       await Promise.all([whole, killed].map((path) => mkdir(path)));
-      expect((await runWorker(adapter, whole)).lines.at(-1)).toBe('done');
+      expect((await runWorker(adapter, whole, STEPS)).lines.at(-1)).toBe('done');
+      expect(await listCheckpoints(whole)).toHaveLength(STEPS / CHECKPOINT_EVERY);
 
-      let announced = 0;
-      let kills = 0;
+      let newest = 0;
       for (let round = 0; round < KILLS; round++) {
-        const moment = { lines: randomInteger(random, 2, 11), delayMs: randomInteger(random, 0, 60) };
-        const { lines, wasKilled } = await runWorker(adapter, killed, moment);
-        // It began where the newest checkpoint was, at most the steps since then were lost.
-        expect(lastNumber(lines, 'start')).toBeGreaterThanOrEqual(announced);
-        announced = Math.max(announced, lastNumber(lines, 'checkpoint'));
-        const [newest] = await listCheckpoints(killed);
-        expect(newest?.step ?? 0).toBeGreaterThanOrEqual(announced);
-        expect(lastNumber(lines, 'step') - (newest?.step ?? 0)).toBeLessThanOrEqual(CHECKPOINT_EVERY);
-        if (wasKilled) kills++;
+        const moment = { lines: randomInteger(random, 2, 9), delayMs: randomInteger(random, 0, 60) };
+        const { lines, wasKilled } = await runWorker(adapter, killed, KEEP, moment);
+        expect(wasKilled).toBe(true);
+        expect(lastNumber(lines, 'start')).toBe(newest);
+        newest = await expectWholeCheckpoints(killed, whole);
+        expect(newest).toBeGreaterThanOrEqual(lastNumber(lines, 'checkpoint'));
+        expect(lastNumber(lines, 'step') - newest).toBeLessThanOrEqual(CHECKPOINT_EVERY);
       }
-      expect(kills).toBeGreaterThanOrEqual(2);
-      const last = await runWorker(adapter, killed);
+      const last = await runWorker(adapter, killed, KEEP);
+      expect(last.lines[0]).toBe(`start ${newest}`);
       expect(last.lines.at(-1)).toBe('done');
 
+      expect(await expectWholeCheckpoints(killed, whole)).toBe(STEPS);
       const losses = await lossesIn(whole);
       expect(losses).toHaveLength(STEPS);
       expect(new Set(losses).size).toBe(STEPS);
       expect(await lossesIn(killed)).toEqual(losses);
-      for (const file of ['model.safetensors', 'trainer.safetensors', 'trainer.json']) {
-        const [a, b] = await Promise.all(
-          [whole, killed].map((folder) => readFile(join(folder, 'checkpoint-000040', file))),
-        );
-        expect(a?.equals(b ?? Buffer.alloc(0)), file).toBe(true);
-      }
-      // Two checkpoints are kept, and nothing half-written is left.
+      // Nothing half-written is left.
       expect((await readdir(killed)).toSorted()).toEqual([
-        'checkpoint-000039',
-        'checkpoint-000040',
+        'checkpoint-000087',
+        'checkpoint-000090',
         'metrics.jsonl',
       ]);
     },

@@ -25,7 +25,7 @@ import {
   TRAINED_SCENES,
 } from '../../src/train/scenes/scene.ts';
 import { SCENE_SETTINGS } from '../../src/train/scenes/settings.ts';
-import { trainScenes } from '../../src/train/scenes/train-scenes.ts';
+import { type SceneMemory, trainScenes } from '../../src/train/scenes/train-scenes.ts';
 import { createSceneBatches } from '../../src/train/scenes/training.ts';
 import { describeOnAdapters } from '../adapters.ts';
 
@@ -179,14 +179,18 @@ describeOnAdapters('a CLIP trained on scenes', (getDevice) => {
     const device = getDevice();
     const abort = new AbortController();
     const losses: number[] = [];
+    const memory: SceneMemory[] = [];
     const whole = await trainScenes({
       device,
       folder: folderOf('whole'),
       settings,
       sizes: TINY,
       rounds: 1,
+      onStart: (_settings, _step, planned) => memory.push(planned),
       onStep: (_step, { loss }) => losses.push(loss),
     });
+    expect(memory[0]?.recomputed.activations).toBeLessThan(memory[0]?.kept.activations ?? 0);
+    expect(memory[0]?.recomputed.states).toBe(memory[0]?.kept.states);
     expect(losses).toHaveLength(12);
     expect(losses[0]).toBeGreaterThan(1.5);
     expect(losses.every(Number.isFinite)).toBe(true);

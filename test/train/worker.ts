@@ -1,6 +1,6 @@
 /**
- * A training in a process of its own, to be killed: `worker.ts ADAPTER FOLDER STEPS`. It goes on from the newest checkpoint
- * and writes a line to standard output after each step and each checkpoint.
+ * A training in a process of its own, to be killed: `worker.ts ADAPTER FOLDER STEPS KEEP`. It goes on from the newest
+ * checkpoint, keeps so many of them, and writes a line to standard output after each step and each checkpoint.
  */
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -14,7 +14,7 @@ import { warmupCosine } from '../../src/train/schedule.ts';
 import { createTrainer } from '../../src/train/trainer.ts';
 import { CLASSIFIER_WEIGHTS, classifier, points } from './classifier.ts';
 
-const [adapter = '', folder = '', stepCount = ''] = process.argv.slice(2);
+const [adapter = '', folder = '', stepCount = '', keep = ''] = process.argv.slice(2);
 const steps = Number(stepCount);
 const CHECKPOINT_EVERY = 3;
 
@@ -47,7 +47,7 @@ await runTraining({
   async onCheckpoint(step) {
     await metrics.flush();
     const content = { step, trainer, index: CLASSIFIER_WEIGHTS, files: { 'config.json': {} }, settings: {} };
-    await saveCheckpoint(folder, content, 2);
+    await saveCheckpoint(folder, content, Number(keep));
     process.stdout.write(`checkpoint ${step}\n`);
   },
 });

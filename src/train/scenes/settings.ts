@@ -9,6 +9,8 @@ export interface SceneSettings {
   readonly learningRate: number;
   readonly warmup: number;
   readonly checkpointEvery: number;
+  /** Whether the layers of both towers are computed again in the backward pass; see `grad`. */
+  readonly recompute: boolean;
 }
 
 export const SCENE_SETTINGS: SceneSettings = {
@@ -18,6 +20,7 @@ export const SCENE_SETTINGS: SceneSettings = {
   learningRate: 1e-3,
   warmup: 100,
   checkpointEvery: 200,
+  recompute: false,
 };
 
 /** Settings as a checkpoint holds them. Throws ConfigError or InputError where they are no such settings. */
@@ -36,6 +39,7 @@ export function parseSceneSettings(json: unknown, where: string): SceneSettings 
     learningRate: read.number('learningRate'),
     warmup: read.integer('warmup'),
     checkpointEvery: read.count('checkpointEvery'),
+    recompute: read.boolean('recompute', false),
   };
 }
 

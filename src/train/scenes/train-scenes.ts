@@ -11,6 +11,8 @@ import { renderReport } from '../report.ts';
 import { runTraining } from '../run-training.ts';
 import { warmupCosine } from '../schedule.ts';
 import { createTrainer, type StepReport } from '../trainer.ts';
+import type { TrainingGraphOptions } from '../training-graph.ts';
+import { type TrainingMemory, trainingMemory } from '../training-memory.ts';
 import { evaluateScenes, type SceneAccuracy } from './evaluate.ts';
 import { SCENE_MODEL, type SceneModelSizes, sceneModelFiles } from './files.ts';
 import { EXAMPLE, parseSceneSettings, type SceneSettings } from './settings.ts';
@@ -30,11 +32,15 @@ export interface TrainScenesOptions {
   readonly rounds?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly onPipelines?: ((done: number, total: number) => void) | undefined;
-  readonly onStart?:
-    | ((settings: SceneSettings, step: number, lines: readonly MetricsLine[]) => void)
-    | undefined;
+  readonly onStart?: ((settings: SceneSettings, step: number, memory: SceneMemory) => void) | undefined;
   readonly onStep?: ((step: number, report: StepReport, lines: readonly MetricsLine[]) => void) | undefined;
   readonly onCheckpoint?: ((step: number, path: string, accuracy: SceneAccuracy) => void) | undefined;
+}
+
+/** GPU bytes of a step, its activations kept for the backward pass, or computed again layer by layer. */
+export interface SceneMemory {
+  readonly kept: TrainingMemory;
+  readonly recomputed: TrainingMemory;
 }
 
 export interface TrainedScenes {
@@ -47,6 +53,8 @@ export interface TrainedScenes {
 
 const REPORT_EVERY = 20;
 const REFRESH_SECONDS = 15;
+/** The layers of each tower. */
+const LAYERS = /^.*\blayers\.\d+/;
 
 /**
  * Trains a small CLIP from nothing on drawn scenes. A folder that was killed while training goes on from its newest
@@ -64,16 +72,24 @@ export async function trainScenes(options: TrainScenesOptions): Promise<TrainedS
   const model = createDualEncoder(files['config.json'], 'scenes');
   const batches = createSceneBatches(model, files, { batchSize, seed });
   const index = newContrastiveWeights(model, seed);
-  const trainer = await createTrainer(device, contrastiveLoss(model, batchSize, batches.seq), index, {
+  const loss = contrastiveLoss(model, batchSize, batches.seq);
+  const training: TrainingGraphOptions = {
     optimizer: { kind: 'adamw', beta2: 0.98, weightDecay: 0.05 },
     clipNorm: 1,
     largest: clipLimits(model),
+  };
+  const memoryWith = (recompute: RegExp | undefined): TrainingMemory =>
+    trainingMemory(loss, index, { ...training, recompute }, device.caps);
+  const memory = { kept: memoryWith(undefined), recomputed: memoryWith(LAYERS) };
+  const trainer = await createTrainer(device, loss, index, {
+    ...training,
+    recompute: settings.recompute ? LAYERS : undefined,
     onProgress: options.onPipelines,
   });
   try {
     if (start.path !== undefined) await restoreCheckpoint(start.path, trainer);
     const metrics = await openMetrics(join(folder, 'metrics.jsonl'), startStep);
-    options.onStart?.(settings, startStep, metrics.lines);
+    options.onStart?.(settings, startStep, memory);
     const parameterCount = [...trainer.trainables.values()].reduce(
       (sum, { shape }) => sum + shape.reduce((product, size) => product * size, 1),
       0,
@@ -81,6 +97,8 @@ export async function trainScenes(options: TrainScenesOptions): Promise<TrainedS
     const facts = [
       ['Adapter', device.caps.adapterName],
       ['Parameters', String(parameterCount)],
+      ['Activations, kept', `${memory.kept.activations} bytes`],
+      ['Activations, layers computed again', `${memory.recomputed.activations} bytes`],
       ...Object.entries(settings).map(([name, value]) => [name, String(value)] as const),
     ] as const;
     const report = (isDone: boolean): Promise<void> =>
