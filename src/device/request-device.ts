@@ -44,9 +44,14 @@ export async function requestDevice(options: RequestDeviceOptions = {}): Promise
   }
 }
 
+/**
+ * Deno gets Dawn as Node and Bun do: its own `navigator.gpu` is wgpu, another compiler of shaders, which lets nobody choose
+ * the adapter. Who wants it hands it over as `gpu`.
+ */
 async function findAdapter(options: RequestDeviceOptions): Promise<AdapterSource> {
-  const pageGpu = options.gpu ?? (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
-  if (pageGpu) return findPageAdapter(pageGpu, options.adapter);
+  const pageGpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
+  const gpu = options.gpu ?? ('Deno' in globalThis ? undefined : pageGpu);
+  if (gpu) return findPageAdapter(gpu, options.adapter);
   const isNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
   if (!isNode) {
     throw new DeviceError(

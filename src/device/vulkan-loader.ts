@@ -1,5 +1,6 @@
 /** What Linux has of Vulkan: the loader library, and the drivers (ICDs) its manifests name. */
 import { readdirSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { constants, homedir } from 'node:os';
 import { join } from 'node:path';
 
@@ -8,11 +9,23 @@ const RTLD_NODELETE = 0x1000;
 /** Either variable makes the loader read these manifests and no others. */
 const driverVariables = ['VK_DRIVER_FILES', 'VK_ICD_FILENAMES'] as const;
 
+/** What Deno and Bun have to load a library with, which then stays loaded; Node has nothing but `process.dlopen`. */
+type ForeignLibraries = (nameOrPath: string, symbols: object) => unknown;
+
+/** Bun refuses a library of which no function is wanted. */
+const anyFunction = { vkGetInstanceProcAddr: { args: ['ptr', 'cstring'], returns: 'ptr' } };
+
 /**
- * Loads a library for the rest of the process and says whether that worked. A library that is already loaded
+ * Loads a Vulkan loader for the rest of the process and says whether that worked. A library that is already loaded
  * is found by its soname from then on, which is how Dawn comes to the loader that SwiftShader carries.
  */
 export function loadLibrary(nameOrPath: string): boolean {
+  const deno = (globalThis as { Deno?: { dlopen: ForeignLibraries } }).Deno;
+  if (deno) return succeeds(() => deno.dlopen(nameOrPath, {}));
+  if (process.versions.bun !== undefined) {
+    const { dlopen } = createRequire(import.meta.url)('bun:ffi') as { dlopen: ForeignLibraries };
+    return succeeds(() => dlopen(nameOrPath, anyFunction));
+  }
   const flags = constants.dlopen.RTLD_NOW | constants.dlopen.RTLD_GLOBAL | RTLD_NODELETE;
   try {
     process.dlopen({ exports: {} }, nameOrPath, flags);
@@ -20,6 +33,15 @@ export function loadLibrary(nameOrPath: string): boolean {
   } catch (error) {
     // No Node addon, so Node complains, but NODELETE keeps the library it loaded.
     return error instanceof Error && error.message.includes('did not self-register');
+  }
+}
+
+function succeeds(load: () => unknown): boolean {
+  try {
+    load();
+    return true;
+  } catch {
+    return false; // whatever the reason, Dawn could not load it either
   }
 }
 
@@ -62,13 +84,38 @@ function jsonFilesIn(folder: string): readonly string[] {
 export function withOnlyDriver<T>(manifest: string | undefined, fn: () => T): T {
   if (manifest === undefined) return fn();
   const before = driverVariables.map((name) => [name, process.env[name]] as const);
-  for (const name of driverVariables) process.env[name] = manifest;
+  for (const name of driverVariables) setVariable(name, manifest);
   try {
     return fn();
   } finally {
-    for (const [name, value] of before) {
-      if (value === undefined) delete process.env[name];
-      else process.env[name] = value;
-    }
+    for (const [name, value] of before) setVariable(name, value);
   }
 }
+
+/** Sets a variable for libraries of this process too: Bun's `process.env` is a copy that they never see. */
+function setVariable(name: string, value: string | undefined): void {
+  if (value === undefined) delete process.env[name];
+  else process.env[name] = value;
+  if (process.versions.bun === undefined || process.platform !== 'linux') return;
+  const { dlopen } = createRequire(import.meta.url)('bun:ffi') as { dlopen: OpenLibc };
+  const { symbols } = dlopen('libc.so.6', libcFunctions);
+  if (value === undefined) symbols.unsetenv(cString(name));
+  else symbols.setenv(cString(name), cString(value), 1);
+}
+
+const libcFunctions = {
+  setenv: { args: ['ptr', 'ptr', 'i32'], returns: 'i32' },
+  unsetenv: { args: ['ptr'], returns: 'i32' },
+};
+
+type OpenLibc = (
+  name: string,
+  symbols: typeof libcFunctions,
+) => {
+  readonly symbols: {
+    setenv(name: Buffer, value: Buffer, overwrite: number): number;
+    unsetenv(name: Buffer): number;
+  };
+};
+
+const cString = (text: string): Buffer => Buffer.from(`${text}\0`);

@@ -1,6 +1,6 @@
 /** What `npm pack` makes, installed in an empty project as a person would. */
 import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { promisify } from 'node:util';
@@ -103,15 +103,8 @@ test.skipIf(adapter === undefined)('answers, from the command and from a program
   await findCarriedDriver(); // into the cache, as `tessera doctor --install-driver` would
   const picture = resolve('examples/scene-02.png');
   const env = { ...process.env, TESSERA_ADAPTER: adapter };
-  const program = [
-    "import { loadModel } from 'tessera-vlm';",
-    'const model = await loadModel();',
-    `const { text } = await model.describe(${JSON.stringify(picture)}, { greedy: true });`,
-    'console.log(text);',
-    'model.dispose();',
-  ];
-  await writeFile(join(project, 'main.js'), program.join('\n'));
-  const fromProgram = await run(process.execPath, ['main.js'], { cwd: project, env });
+  await copyFile('examples/embed.mjs', join(project, 'embed.mjs'));
+  const fromProgram = await run(process.execPath, ['embed.mjs', picture], { cwd: project, env });
   const fromCommand = await run('npx', ['--no-install', 'tessera', 'describe', picture, '--greedy'], {
     cwd: project,
     env,
