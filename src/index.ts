@@ -1,6 +1,7 @@
 /** The public API of `tessera-vlm`. */
 
 export { type GradOptions, grad } from './autograd/grad.ts';
+export type { TunedKernel, TunedKernels } from './core/caps.ts';
 export {
   AbortError,
   ConfigError,

@@ -53,6 +53,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./look.ts')).lookCommand,
   },
   {
+    name: 'tune',
+    summary: 'measure which kernels are the fastest here, and remember it',
+    load: async () => (await import('./tune.ts')).tuneCommand,
+  },
+  {
     name: 'verify',
     summary: 'compare a model with its recorded reference, stage by stage',
     load: async () => (await import('./verify.ts')).verifyCommand,

@@ -1,4 +1,5 @@
-import type { Caps } from '../core/caps.ts';
+import type { Caps, TunedKernel } from '../core/caps.ts';
+import { digestText } from '../core/digest.ts';
 import { storageByteLength } from '../core/dtype.ts';
 import { UnsupportedError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
@@ -7,6 +8,7 @@ import {
   type Kernel,
   type KernelCall,
   kernelLabel,
+  kernelText,
   prepareCall,
   presentBindings,
   type TuningPoint,
@@ -40,16 +42,17 @@ export interface Choice extends Candidate {
 export function createChooser(caps: Caps): (node: IrNode) => Choice {
   const choices = new Map<string, Choice>();
   return (node) => {
-    const key = signature(node);
+    const key = callSignature(node);
     const known = choices.get(key);
     if (known) return known;
-    const choice = choose(node, caps);
+    const choice = choose(node, key, caps);
     choices.set(key, choice);
     return choice;
   };
 }
 
-function signature({ op, inputs, outputs, attrs }: IrNode): string {
+/** What a choice depends on beside the adapter. */
+export function callSignature({ op, inputs, outputs, attrs }: IrNode): string {
   return `${op.name} ${typesKey(inputs)} -> ${typesKey(outputs)} ${JSON.stringify(attrs)}`;
 }
 
@@ -58,7 +61,36 @@ const typesKey = (tensors: Named<TensorType>): string =>
     .map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join()}]`)
     .join(' ');
 
-function choose(node: IrNode, caps: Caps): Choice {
+function choose(node: IrNode, signature: string, caps: Caps): Choice {
+  const { candidates, refusals } = findCandidates(node, caps);
+  const [fastest] = candidates;
+  if (!fastest) {
+    const calls = `inputs ${describeTypes(node.inputs)}`;
+    const reasons = refusals.length ? refusals.join('; ') : 'there is no kernel of this op';
+    throw new UnsupportedError(
+      `compile "${nodeLabel(node)}": no kernel serves ${calls} on ${caps.adapterName}; ${reasons}.`,
+    );
+  }
+  const measured = tunedCandidate(candidates, caps.tuned?.get(signature));
+  const best = measured?.candidate ?? fastest;
+  const lines = [
+    ...(measured ? [`chosen  ${candidateLabel(best)}: measured, ${microseconds(measured.ms)}`] : []),
+    ...candidates
+      .filter((candidate) => !measured || candidate !== best)
+      .map((candidate) => {
+        const verdict = candidate === best ? 'chosen' : 'slower';
+        return `${verdict}  ${candidateLabel(candidate)}: about ${microseconds(candidate.estimateMs)}`;
+      }),
+    ...refusals.map((line) => `refused ${line}`),
+  ];
+  return { ...best, reason: lines.join('\n') };
+}
+
+/** All that can serve a node, the fastest by estimate first, and why the others cannot. */
+export function findCandidates(
+  node: IrNode,
+  caps: Caps,
+): { readonly candidates: readonly Candidate[]; readonly refusals: readonly string[] } {
   const candidates: Candidate[] = [];
   const refusals: string[] = [];
   for (const kernel of KERNELS.filter(({ op }) => op.name === node.op.name)) {
@@ -74,15 +106,33 @@ function choose(node: IrNode, caps: Caps): Choice {
     }
   }
   candidates.sort((a, b) => a.estimateMs - b.estimateMs);
-  const [best] = candidates;
-  if (!best) {
-    const calls = `inputs ${describeTypes(node.inputs)}`;
-    const reasons = refusals.length ? refusals.join('; ') : 'there is no kernel of this op';
-    throw new UnsupportedError(
-      `compile "${nodeLabel(node)}": no kernel serves ${calls} on ${caps.adapterName}; ${reasons}.`,
-    );
-  }
-  return { ...best, reason: explainChoice(candidates, refusals) };
+  return { candidates, refusals };
+}
+
+/** Changes with every text, size or number of workgroups among `candidates`, in whatever order they stand. */
+export function candidatesDigest(candidates: readonly Candidate[]): string {
+  const texts = candidates.map(({ kernel, tuning, call, workgroups }) =>
+    [
+      kernelLabel(kernel, tuning),
+      workgroups.join(),
+      JSON.stringify(call.params),
+      kernelText(kernel, call, tuning),
+    ].join('\n'),
+  );
+  return digestText(texts.sort().join('\n'));
+}
+
+export const candidateLabel = ({ kernel, tuning }: Candidate): string => kernelLabel(kernel, tuning);
+
+/** The candidate that was measured to be the fastest, unless kernels have changed since. */
+function tunedCandidate(
+  candidates: readonly Candidate[],
+  tuned: TunedKernel | undefined,
+): { readonly candidate: Candidate; readonly ms: number } | undefined {
+  if (!tuned) return undefined;
+  const candidate = candidates.find((one) => candidateLabel(one) === tuned.label);
+  if (!candidate || candidatesDigest(candidates) !== tuned.digest) return undefined;
+  return { candidate, ms: tuned.ms };
 }
 
 function consider(
@@ -132,13 +182,4 @@ const describeTypes = (tensors: Named<TensorType>): string =>
     .map(([name, { dtype, shape }]) => `${name} ${dtype} ${formatShape(shape)}`)
     .join(', ');
 
-function explainChoice(candidates: readonly Candidate[], refusals: readonly string[]): string {
-  const estimates = candidates.map(
-    ({ kernel, tuning, estimateMs }) =>
-      `${kernelLabel(kernel, tuning)}: about ${(estimateMs * 1000).toPrecision(3)} µs`,
-  );
-  return [
-    ...estimates.map((line, i) => `${i === 0 ? 'chosen' : 'slower'}  ${line}`),
-    ...refusals.map((line) => `refused ${line}`),
-  ].join('\n');
-}
+const microseconds = (ms: number): string => `${(ms * 1000).toPrecision(3)} µs`;

@@ -27,4 +27,19 @@ export interface Caps {
     readonly minStorageBufferOffsetAlignment: number;
     readonly minUniformBufferOffsetAlignment: number;
   };
+  /** What `tessera tune` measured on this adapter, by call; undefined or without a call: the cost model decides. */
+  readonly tuned?: TunedKernels | undefined;
 }
+
+/** The fastest kernel of a call, by measurement. */
+export interface TunedKernel {
+  /** `matmul_tiled{tileM: 8, tileN: 16}` */
+  readonly label: string;
+  /** Of one dispatch. */
+  readonly ms: number;
+  /** Of all that could serve the call when it was measured: another one today makes the entry void. */
+  readonly digest: string;
+}
+
+/** By the call's signature: its op, types and attributes. */
+export type TunedKernels = ReadonlyMap<string, TunedKernel>;

@@ -1,3 +1,4 @@
+import type { TunedKernels } from '../core/caps.ts';
 import { DeviceError } from '../core/errors.ts';
 import type { AdapterSource } from './adapter-source.ts';
 import {
@@ -10,6 +11,7 @@ import {
   usableFeatures,
 } from './caps.ts';
 import { createDevice, type Device } from './gpu-device.ts';
+import type { TuningKey } from './tuning-cache.ts';
 
 export interface RequestDeviceOptions {
   /** `gpu`, `lavapipe`, `swiftshader`, or part of an adapter's name; in Node default `TESSERA_ADAPTER`. */
@@ -20,6 +22,11 @@ export interface RequestDeviceOptions {
   readonly limits?: LimitOverrides | undefined;
   /** The features to use where present; default all that the engine knows. */
   readonly features?: readonly UsableFeature[] | undefined;
+  /**
+   * Which kernels were measured to be the fastest; default in Node what `tessera tune` has kept for this adapter.
+   * `null`: the cost model decides alone.
+   */
+  readonly tuned?: TunedKernels | null | undefined;
 }
 
 /**
@@ -37,12 +44,22 @@ export async function requestDevice(options: RequestDeviceOptions = {}): Promise
   try {
     const caps = capsOf(gpu, adapter.info, adapterName, options.limits ?? {});
     const driver = adapter.info.description || adapterName;
-    return createDevice({ gpu, caps, driver, notice });
+    const tuned = options.tuned === undefined ? await keptTuning({ adapterName, driver }) : options.tuned;
+    return createDevice({ gpu, caps: { ...caps, tuned: tuned ?? undefined }, driver, notice });
   } catch (error) {
     gpu.destroy();
     throw error;
   }
 }
+
+/** What Node has on disk; a page keeps nothing. */
+async function keptTuning(key: TuningKey): Promise<TunedKernels | undefined> {
+  if (!isNode()) return undefined;
+  const { readTuning } = await import('./tuning-cache.ts');
+  return readTuning(key);
+}
+
+const isNode = (): boolean => typeof process !== 'undefined' && process.versions?.node !== undefined;
 
 /**
  * Deno gets Dawn as Node and Bun do: its own `navigator.gpu` is wgpu, another compiler of shaders, which lets nobody choose
@@ -52,8 +69,7 @@ async function findAdapter(options: RequestDeviceOptions): Promise<AdapterSource
   const pageGpu = (globalThis as { navigator?: { gpu?: GPU } }).navigator?.gpu;
   const gpu = options.gpu ?? ('Deno' in globalThis ? undefined : pageGpu);
   if (gpu) return findPageAdapter(gpu, options.adapter);
-  const isNode = typeof process !== 'undefined' && process.versions?.node !== undefined;
-  if (!isNode) {
+  if (!isNode()) {
     throw new DeviceError(
       'requestDevice: navigator.gpu is missing; expected a browser with WebGPU and a secure context ' +
         '(https or localhost).',

@@ -11,7 +11,8 @@ interface Layout {
 /** One layout per list of binding types and device: the pipeline cache tells pipelines apart by their layout. */
 const layoutsByDevice = new WeakMap<Device, Map<string, Layout>>();
 
-function layoutOf(device: Device, { bindings }: PlanPipeline): Layout {
+/** The one layout of a params struct and then `bindings`. */
+export function bindingLayout(device: Device, bindings: PlanPipeline['bindings']): Layout {
   const layouts = layoutsByDevice.get(device) ?? new Map<string, Layout>();
   layoutsByDevice.set(device, layouts);
   const key = bindings.join();
@@ -39,7 +40,7 @@ export function createPipelines(
       const made = await device.computePipeline(
         pipeline.label,
         pipeline.code,
-        layoutOf(device, pipeline).pipeline,
+        bindingLayout(device, pipeline.bindings).pipeline,
       );
       onProgress?.(++done, plan.pipelines.length);
       return made;
@@ -67,7 +68,7 @@ export function createBindGroups(
     ];
     return device.gpu.createBindGroup({
       label: dispatch.label,
-      layout: layoutOf(device, pipeline).group,
+      layout: bindingLayout(device, pipeline.bindings).group,
       entries: ranges.map((resource, binding) => ({ binding, resource })),
     });
   });
