@@ -6,13 +6,12 @@ import { requestDevice } from '../../src/device/request-device.ts';
 import { readFilter } from '../read-filter.ts';
 import { formatHeading, formatLimits } from '../report.ts';
 import { writeReports } from '../report-files.ts';
-import { installPeers, peerVersion } from './install.ts';
-import { OURS } from './names.ts';
-import { nodeHost } from './node-realm.ts';
+import { openEngines, versionsOf } from './engines.ts';
+import { installPeers } from './install.ts';
+import { openPeerBrowser, type PeerBrowser } from './page-realm.ts';
 import { peerCaseName } from './peer-case.ts';
 import { peerCases } from './peer-cases.ts';
 import { formatPeers } from './peer-report.ts';
-import { PEERS } from './peers.ts';
 import { runPeers, startClock } from './run-peers.ts';
 
 /** Quick ends within a quarter of an hour on a busy machine too: what is under way at 12 minutes is cut. */
@@ -33,19 +32,22 @@ export async function benchPeers(options: BenchOptions, { stdout, stderr }: Term
   const progress = createProgressLine(stderr);
   const folder = await installPeers(progress.show).finally(progress.clear);
   const device = await requestDevice({ adapter: options.adapter });
+  let browser: PeerBrowser | undefined;
   try {
-    const names = Object.keys(PEERS).filter((name) => PEERS[name]?.realms.includes('node'));
     const { casesSeconds, requestsSeconds, ...rounds } = options.quick ? QUICK : FULL;
     const clock = startClock(casesSeconds, requestsSeconds);
+    const { adapterName } = device.caps;
+    browser = await openPeerBrowser(folder, adapterName);
+    if (options.browser && !browser)
+      throw new UsageError(`--browser: there is no Chromium, or it does not offer "${adapterName}".`);
+    const engines = openEngines(options.browser, folder, adapterName, browser, clock.leftForRequests);
     const run = {
       ...rounds,
       clock,
+      limitsTwice: !options.quick,
       cases,
-      hosts: names.map((name) => nodeHost(name, folder, device.caps.adapterName, clock.leftForRequests)),
-      versions: Object.fromEntries(
-        names.filter((name) => name !== OURS).map((name) => [name, peerVersion(PACKAGE_OF[name] ?? name)]),
-      ),
-      realm: `Node ${process.version}`,
+      hosts: engines.map(({ host }) => host),
+      versions: versionsOf(engines),
     };
     const report = await runPeers(device, run, progress.show).finally(progress.clear);
     const parts = [formatHeading(report), formatLimits(report.limits), formatPeers(report)];
@@ -53,12 +55,7 @@ export async function benchPeers(options: BenchOptions, { stdout, stderr }: Term
     await writeReports(JSON.stringify(report, null, 2), options, stdout);
     return report.rows.some(({ ms }) => ms === null) ? 1 : 0;
   } finally {
+    await browser?.close();
     device.dispose();
   }
 }
-
-/** Where a peer's package has another name. */
-const PACKAGE_OF: Readonly<Record<string, string>> = {
-  'jax-js': '@jax-js/jax',
-  tfjs: '@tensorflow/tfjs-backend-webgpu',
-};

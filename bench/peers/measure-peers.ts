@@ -2,7 +2,8 @@ import { setImmediate } from 'node:timers/promises';
 import { compile } from '../../src/compile/compile.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
 import type { Cost } from '../../src/kernels/kernel.ts';
-import { spreadOf } from '../statistics.ts';
+import { quantile, spreadOf } from '../statistics.ts';
+import type { PeerSample } from './peer.ts';
 import { type PeerCase, peerCaseName } from './peer-case.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { PeerTiming } from './peer-report.ts';
@@ -38,7 +39,7 @@ export async function measurePeers(
   const name = peerCaseName(one);
   onProgress(`${name}: results`);
   const timings: Record<string, PeerTiming> = {};
-  const samples = new Map<PeerHost, number[]>();
+  const samples = new Map<PeerHost, PeerSample[]>();
   // All at once, which is not timed: the reference is computed here while engines compile in their processes.
   const reference = setImmediate().then(() => expectedResult(one));
   const reasons = await Promise.all(hosts.map((host) => openRight(host, one, reference)));
@@ -55,13 +56,21 @@ export async function measurePeers(
     },
     (round) => onProgress(`${name}: round ${round}`),
   );
-  for (const [host, ms] of samples) {
-    if (ms.length > 0)
-      timings[host.name] = { ...spreadOf(ms.map((value) => value / one.reps)), samples: ms.length };
+  for (const [host, taken] of samples) {
+    if (taken.length > 0) timings[host.name] = timingOf(taken, one.reps);
     await host.close(one).catch(() => undefined);
   }
   const { dispatches } = compile(tesseraCase(one).graph(), device.caps);
   return { one, timings, costs: dispatches.map(({ cost }) => cost) };
+}
+
+function timingOf(samples: readonly PeerSample[], reps: number): PeerTiming {
+  const cpu = samples.map(({ cpuMs }) => cpuMs).filter((ms) => ms !== null);
+  return {
+    ...spreadOf(samples.map(({ ms }) => ms / reps)),
+    samples: samples.length,
+    cpuMs: cpu.length === 0 ? null : quantile(cpu, 0.5) / reps,
+  };
 }
 
 /** Opens the first way of the engine that gives the right result; otherwise says why there is none. */
@@ -88,7 +97,7 @@ async function openRight(
 }
 
 async function sampleInTurn(
-  samples: Map<PeerHost, number[]>,
+  samples: Map<PeerHost, PeerSample[]>,
   { secondsPerCase, leastRounds, mostRounds }: PeerOptions,
   onFailure: (host: PeerHost, error: Error) => void,
   onRound: (round: number) => void,
@@ -102,8 +111,8 @@ async function sampleInTurn(
     const turn = [...samples.keys()];
     for (const host of round % 2 === 0 ? turn : turn.reverse()) {
       try {
-        const ms = await host.sample();
-        if (round > 0) samples.get(host)?.push(ms);
+        const sample = await host.sample();
+        if (round > 0) samples.get(host)?.push(sample);
       } catch (error) {
         onFailure(host, error as Error);
         samples.delete(host);

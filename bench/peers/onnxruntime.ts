@@ -74,7 +74,7 @@ const createSession = (ort: Ort, model: Uint8Array, one: PeerCase): Promise<OrtS
   });
 
 function inputOf(ort: Ort, one: PeerCase): OrtTensor {
-  return new ort.Tensor('float32', caseValues(one, 'x'), tensorsOf(one)['x'] ?? []);
+  return new ort.Tensor('float32', caseValues(one, 'x'), tensorsOf(one).x ?? []);
 }
 
 async function readAll(

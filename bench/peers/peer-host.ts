@@ -1,4 +1,4 @@
-import type { PeerReply, PeerRequest } from './peer.ts';
+import type { PeerReply, PeerRequest, PeerSample } from './peer.ts';
 import type { PeerCase } from './peer-case.ts';
 
 /** An engine seen from the parent. Every call rejects with the reason where the engine fails, or takes too long. */
@@ -7,8 +7,7 @@ export interface PeerHost {
   variants(one: PeerCase): Promise<number>;
   /** Gives the whole result. */
   open(one: PeerCase, variant: number): Promise<Float32Array>;
-  /** Milliseconds of one sample: `reps` times, and one wait. */
-  sample(): Promise<number>;
+  sample(): Promise<PeerSample>;
   close(one: PeerCase): Promise<void>;
   dispose(): Promise<void>;
 }
@@ -32,7 +31,7 @@ export function peerHost(
   limitMs: () => number = () => LIMIT_MS,
 ): PeerHost {
   let line: PeerLine | undefined;
-  const ask = async (request: PeerRequest): Promise<number | Float32Array> => {
+  const ask = async (request: PeerRequest): Promise<number | Float32Array | PeerSample> => {
     const most = Math.min(LIMIT_MS, limitMs());
     if (most <= 0) throw new Error('the run had no time left');
     line ??= await connect();
@@ -56,7 +55,7 @@ export function peerHost(
     variants: async (one) => Number(await ask({ kind: 'variants', one })),
     open: async (one, variant) =>
       Float32Array.from((await ask({ kind: 'open', one, variant })) as Float32Array),
-    sample: async () => Number(await ask({ kind: 'sample' })),
+    sample: async () => (await ask({ kind: 'sample' })) as PeerSample,
     close: async (one) => void (await ask({ kind: 'dispose', one })),
     dispose: async () => line?.end(),
   };

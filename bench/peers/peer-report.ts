@@ -8,14 +8,19 @@ import { OURS } from './names.ts';
 import { shapeName } from './peer-case.ts';
 
 /** Times of one op in ms, or why there are none. */
-export type PeerTiming = (Spread & { readonly samples: number }) | { readonly reason: string };
+export type PeerTiming =
+  | (Spread & {
+      readonly samples: number;
+      /** Median processor time over all threads; null where the engine's process can't tell. */
+      readonly cpuMs: number | null;
+    })
+  | { readonly reason: string };
 
 /** What `--peers --json` writes. */
 export interface PeerReport extends Environment {
   /** ISO 8601. */
   readonly measuredAt: string;
-  readonly realm: string;
-  /** Versions of the engines. */
+  /** Versions of the engines, and where each ran. */
   readonly versions: Readonly<Record<string, string>>;
   readonly limits: Limits;
   readonly rows: readonly PeerRow[];
@@ -37,6 +42,8 @@ export interface PeerRow {
   readonly bestPeer: string | null;
   /** The best peer's time over ours: above 1 we are faster. */
   readonly vsBestPeer: number | null;
+  /** The same of processor time: what to look at where the adapter is a CPU that has other work. */
+  readonly cpuVsBestPeer: number | null;
   readonly gflops: number | null;
   readonly gbps: number | null;
   /** Least time by the measured limits over `ms`. */
@@ -51,15 +58,14 @@ export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits):
     const timing = timings[name];
     return timing && 'median' in timing ? timing.median : null;
   };
+  const cpu = (name: string): number | null => {
+    const timing = timings[name];
+    return timing && 'median' in timing ? timing.cpuMs : null;
+  };
+  const names = Object.keys(timings).filter((name) => name !== OURS);
   const ms = median(OURS);
-  const peers = Object.fromEntries(
-    Object.keys(timings)
-      .filter((name) => name !== OURS)
-      .map((name) => [name, median(name)]),
-  );
-  const best = Object.entries(peers)
-    .filter((entry): entry is [string, number] => entry[1] !== null)
-    .sort((a, b) => a[1] - b[1])[0];
+  const peers = Object.fromEntries(names.map((name) => [name, median(name)]));
+  const best = leastOf(names, median);
   const flops = costs.reduce((sum, cost) => sum + cost.flops, 0);
   const bytes = costs.reduce((sum, cost) => sum + cost.bytesRead + cost.bytesWritten, 0);
   const bound = boundOf(costs, limits);
@@ -69,8 +75,9 @@ export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits):
     dtype: one.dtype,
     ms,
     peers,
-    bestPeer: best?.[0] ?? null,
-    vsBestPeer: ms !== null && best ? best[1] / ms : null,
+    bestPeer: best?.name ?? null,
+    vsBestPeer: ratioOf(best?.ms, ms),
+    cpuVsBestPeer: ratioOf(leastOf(names, cpu)?.ms, cpu(OURS)),
     gflops: ms === null ? null : flops / (ms * 1e6),
     gbps: ms === null ? null : bytes / (ms * 1e6),
     fraction: ms === null ? null : bound.ms / ms,
@@ -78,6 +85,22 @@ export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits):
     timings,
   };
 }
+
+/** The name with the least time, of those that have one. */
+function leastOf(
+  names: readonly string[],
+  timeOf: (name: string) => number | null,
+): { readonly name: string; readonly ms: number } | undefined {
+  return names
+    .flatMap((name) => {
+      const ms = timeOf(name);
+      return ms === null ? [] : [{ name, ms }];
+    })
+    .sort((a, b) => a.ms - b.ms)[0];
+}
+
+const ratioOf = (peer: number | undefined, ours: number | null): number | null =>
+  peer === undefined || !ours ? null : peer / ours;
 
 /** Mean of ratios: twice as fast and twice as slow cancel out. Null for none. */
 export function geometricMean(ratios: readonly number[]): number | null {
@@ -101,20 +124,21 @@ const cell = (value: number | null): string => (value === null ? '-' : formatNum
 /** Medians in ms side by side, then what could not be timed and why, then the sums. */
 export function formatPeers(report: PeerReport): string[] {
   const names = [...new Set(report.rows.flatMap(({ peers }) => Object.keys(peers)))];
-  const header = ['op', 'shape', 'dtype', OURS, ...names, 'vs best', 'of limit', ''];
+  const header = ['op', 'shape', 'dtype', OURS, ...names, 'vs best', 'by CPU time', 'of limit', ''];
   const cells = report.rows.map((row) => [
     row.op,
     row.shape,
     row.dtype,
     cell(row.ms),
     ...names.map((name) => cell(row.peers[name] ?? null)),
-    row.vsBestPeer === null ? '-' : `${formatNumber(row.vsBestPeer)}x`,
+    ...[row.vsBestPeer, row.cpuVsBestPeer].map((ratio) => (ratio === null ? '-' : `${formatNumber(ratio)}x`)),
     row.fraction === null ? '-' : formatPercent(row.fraction),
     row.boundBy,
   ]);
-  const numbers = Array.from({ length: names.length + 3 }, () => 'right' as const);
+  const numbers = Array.from({ length: names.length + 4 }, () => 'right' as const);
   const table = formatTable([header, ...cells], ['left', 'left', 'left', ...numbers]);
-  return [...table, '', ...formatReasons(report), ...formatSums(report)];
+  const versions = Object.entries(report.versions).map(([name, version]) => `${name}: ${version}`);
+  return [...table, '', ...versions, ...formatReasons(report), ...formatSums(report)];
 }
 
 function formatReasons({ rows, leftOut }: PeerReport): string[] {

@@ -38,7 +38,14 @@ export type PeerRequest =
   | { readonly kind: 'open'; readonly one: PeerCase; readonly variant: number }
   | { readonly kind: 'sample' };
 
+/** `reps` times the case, and one wait. */
+export interface PeerSample {
+  readonly ms: number;
+  /** Processor time of the engine's process over all threads: on an adapter that is a CPU, what other work hardly lengthens. */
+  readonly cpuMs: number | null;
+}
+
 /** `value` is what the request's kind gives. */
 export type PeerReply =
-  | { readonly ok: true; readonly value: number | Float32Array }
+  | { readonly ok: true; readonly value: number | Float32Array | PeerSample }
   | { readonly ok: false; readonly reason: string };

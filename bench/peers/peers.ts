@@ -9,6 +9,7 @@ import { startTfjs } from './tfjs.ts';
 export type RealmKind = 'node' | 'page';
 
 export interface PeerEntry {
+  /** The preferred one first. */
   readonly realms: readonly RealmKind[];
   start(realm: Realm): Promise<Peer>;
 }
@@ -17,7 +18,7 @@ export interface PeerEntry {
 export const PEERS: Readonly<Record<string, PeerEntry>> = {
   [OURS]: { realms: ['node', 'page'], start: startTessera },
   'onnxruntime-node': { realms: ['node'], start: startOnnxruntimeNode },
-  'onnxruntime-web': { realms: ['node', 'page'], start: startOnnxruntimeWeb },
+  'onnxruntime-web': { realms: ['page', 'node'], start: startOnnxruntimeWeb },
   'jax-js': { realms: ['node', 'page'], start: startJax },
   tfjs: { realms: ['node', 'page'], start: startTfjs },
 };

@@ -10,8 +10,9 @@ export interface PeerRun extends PeerOptions {
   readonly cases: readonly PeerCase[];
   readonly hosts: readonly PeerHost[];
   readonly versions: Readonly<Record<string, string>>;
-  readonly realm: string;
   readonly clock: RunClock;
+  /** Whether to measure limits after the cases as well as before. */
+  readonly limitsTwice: boolean;
 }
 
 /** What time there is; all in ms. */
@@ -29,7 +30,7 @@ export function startClock(casesSeconds: number, requestsSeconds: number): RunCl
   return { leftForCases: () => left(casesSeconds), leftForRequests: () => left(requestsSeconds) };
 }
 
-/** Limits, every case in every engine, and the limits again, as in `runBench`. Ends the engines. */
+/** Limits, every case in every engine, and the limits again where asked for. Ends the engines. */
 export async function runPeers(
   device: Device,
   run: PeerRun,
@@ -51,13 +52,11 @@ export async function runPeers(
   } finally {
     await Promise.all(run.hosts.map((host) => host.dispose()));
   }
-  const isLate = run.clock.leftForRequests() < 0;
-  const limits = isLate ? before : bestLimits(before, await measureLimits(device, onProgress));
+  const limits = run.limitsTwice ? bestLimits(before, await measureLimits(device, onProgress)) : before;
   const rows = measured.map((one) => peerRow(one, limits));
   return {
     ...environment,
     measuredAt: new Date().toISOString(),
-    realm: run.realm,
     versions: run.versions,
     limits,
     rows,

@@ -1,4 +1,11 @@
-import type { OpenPeerCase, Peer, PeerReply, PeerRequest } from './peer.ts';
+import type { OpenPeerCase, Peer, PeerReply, PeerRequest, PeerSample } from './peer.ts';
+
+/** Processor time of this process so far; a page can't tell. */
+function cpuMs(): number | null {
+  if (typeof process === 'undefined') return null;
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
 
 /** Answers requests in the realm of `peer`, one after another. Whatever is thrown becomes a reason. */
 export function servePeer(peer: Peer): (request: PeerRequest) => Promise<PeerReply> {
@@ -7,7 +14,7 @@ export function servePeer(peer: Peer): (request: PeerRequest) => Promise<PeerRep
     open?.dispose();
     open = undefined;
   };
-  const answer = async (request: PeerRequest): Promise<number | Float32Array> => {
+  const answer = async (request: PeerRequest): Promise<number | Float32Array | PeerSample> => {
     switch (request.kind) {
       case 'variants':
         return peer.variants(request.one);
@@ -16,9 +23,12 @@ export function servePeer(peer: Peer): (request: PeerRequest) => Promise<PeerRep
         open = await peer.open(request.one, request.variant);
         return open.read();
       case 'sample': {
+        const before = cpuMs();
         const startedMs = performance.now();
         await open?.run();
-        return performance.now() - startedMs;
+        const ms = performance.now() - startedMs;
+        const after = cpuMs();
+        return { ms, cpuMs: before === null || after === null ? null : after - before };
       }
       default:
         close();

@@ -31,7 +31,7 @@ export async function startTessera({ adapter }: Realm): Promise<Peer> {
       const open = await tesseraCase(one).open(device);
       const { session, inputs } = open;
       return {
-        read: async () => Float32Array.from((await session.runAndRead(inputs, ['y0']))['y0'] ?? []),
+        read: async () => Float32Array.from((await session.runAndRead(inputs, ['y0'])).y0 ?? []),
         async run() {
           session.run(inputs);
           await device.onSubmittedWorkDone();

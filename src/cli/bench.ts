@@ -19,6 +19,10 @@ export const benchOptions = {
     kind: 'flag',
     help: 'other WebGPU engines side by side instead, in the same run; installs them into the cache folder (540 MB) the first time',
   },
+  browser: {
+    kind: 'flag',
+    help: 'with --peers: all of them in Chromium, Tessera too, instead of only those made for pages',
+  },
   json: { kind: 'text', value: 'FILE', help: 'also write the report as JSON' },
   html: { kind: 'text', value: 'FILE', help: 'also write it as a page, with the history in bench/results' },
   markdown: { kind: 'text', value: 'FILE', help: 'also write its table as Markdown' },

@@ -15,7 +15,7 @@ const limits: Limits = {
 };
 const one: PeerCase = { op: 'matmul', m: 100, k: 100, n: 100, dtype: 'f32', reps: 1 };
 const costs = [{ flops: 2e6, bytesRead: 80_000, bytesWritten: 40_000 }];
-const timing = (median: number) => ({ median, p10: median, p90: median, samples: 3 });
+const timing = (median: number) => ({ median, p10: median, p90: median, samples: 3, cpuMs: 2 * median });
 
 test('the geometric mean weighs twice as fast and twice as slow alike', () => {
   expect(geometricMean([2, 0.5])).toBeCloseTo(1, 12);
@@ -34,6 +34,7 @@ test('a row is held to the fastest peer that is right', () => {
     peers: { a: 0.4, b: 0.2, c: null },
     bestPeer: 'b',
     vsBestPeer: 2,
+    cpuVsBestPeer: 2,
     boundBy: 'fma',
   });
   expect(row.gflops).toBeCloseTo(20, 9);
@@ -65,16 +66,17 @@ test('the table has a column per peer, and a reason for each gap', () => {
     commit: 'abc',
     loadAverage: [0, 0, 0],
     measuredAt: '2026-01-01T00:00:00Z',
-    realm: 'Node',
     versions: {},
     limits,
     rows,
     ...summarize(rows),
     leftOut: ['softmax 1x1 f32'],
   });
-  expect(lines[0]?.split(/ {2,}/)).toEqual('op,shape,dtype,tessera,a,c,vs best,of limit'.split(','));
+  expect(lines[0]?.split(/ {2,}/)).toEqual(
+    'op,shape,dtype,tessera,a,c,vs best,by CPU time,of limit'.split(','),
+  );
   expect(lines[1]?.split(/ {2,}/)).toEqual(
-    'matmul,100x100x100,f32,0.100,0.400,-,4.00x,40.0 %,fma'.split(','),
+    'matmul,100x100x100,f32,0.100,0.400,-,4.00x,4.00x,40.0 %,fma'.split(','),
   );
   expect(lines).toContain('c: wrong result (matmul 100x100x100 f32)');
   expect(lines).toContain('left out for want of time: softmax 1x1 f32');

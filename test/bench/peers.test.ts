@@ -82,6 +82,7 @@ describeOnAdapters('engines', (getDevice) => {
             p10: expect.any(Number),
             p90: expect.any(Number),
             samples: 1,
+            cpuMs: expect.any(Number),
           },
         });
       }
