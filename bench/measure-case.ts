@@ -1,84 +1,11 @@
-import type { Plan, PlanDispatch } from '../src/compile/plan.ts';
-import { DeviceError } from '../src/core/errors.ts';
 import type { Device } from '../src/device/gpu-device.ts';
-import { type BenchCase, caseName, type OpenCase } from './bench-case.ts';
-import { type Spread, spreadOf } from './statistics.ts';
+import type { BenchCase } from './bench-case.ts';
+import { type Measured, timeCase } from './time-case.ts';
 import { sampleWallClock, type WallClockOptions } from './wall-clock.ts';
 
-/** What was measured of a case, before the limits are known. */
-export interface Measured {
-  readonly benchCase: BenchCase;
-  /** Wall time of one copy, submit included, in ms. */
-  readonly wall: Spread;
-  readonly samples: number;
-  /** GPU time of one copy by timestamps, the median of a few runs; null without timestamp-query. */
-  readonly kernelMs: number | null;
-  /** The dispatches of one copy. */
-  readonly dispatches: readonly PlanDispatch[];
-}
-
-/** Short runs are submitted together, so that waiting for them counts little. */
-const LEAST_BATCH_MS = 10;
-const MOST_RUNS = 64;
-const PROFILES = 5;
-
-/** Opens, checks, times and closes one case. Throws DeviceError where it gives values that are no numbers. */
-export async function measureCase(
+/** `timeCase` with samples as `benchmark` takes them. */
+export const measureCase = (
   device: Device,
   benchCase: BenchCase,
   options: WallClockOptions,
-): Promise<Measured> {
-  const open = await benchCase.open(device);
-  try {
-    await checkFinite(open, caseName(benchCase));
-    const runs = await runsPerBatch(device, open);
-    const sample = await sampleWallClock(
-      caseName(benchCase),
-      async () => {
-        for (let i = 0; i < runs; i++) open.session.run(open.inputs);
-        await device.onSubmittedWorkDone();
-      },
-      options,
-    );
-    const each = sample.map((ms) => ms / (runs * open.copies));
-    const kernelMs = device.caps.features.timestampQuery ? await kernelTime(open) : null;
-    const dispatches = firstCopy(open.session.plan, open.copies);
-    return { benchCase, wall: spreadOf(each), samples: each.length, kernelMs, dispatches };
-  } finally {
-    open.dispose();
-  }
-}
-
-/** A NaN among the results would make any time meaningless. Also warms up: some drivers compile at the first run. */
-async function checkFinite({ session, inputs }: OpenCase, name: string): Promise<void> {
-  const outputs = await session.runAndRead(inputs, [...session.plan.outputs.keys()]);
-  for (const [output, values] of Object.entries(outputs)) {
-    const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at < 0) continue;
-    throw new DeviceError(`bench ${name}: ${output}[${at}] is ${values[at]}; expected finite numbers.`);
-  }
-}
-
-async function runsPerBatch(device: Device, { session, inputs }: OpenCase): Promise<number> {
-  const startedMs = performance.now();
-  session.run(inputs);
-  await device.onSubmittedWorkDone();
-  const runMs = performance.now() - startedMs;
-  return Math.min(MOST_RUNS, Math.max(1, Math.ceil(LEAST_BATCH_MS / runMs)));
-}
-
-async function kernelTime({ session, inputs, copies }: OpenCase): Promise<number> {
-  const times: number[] = [];
-  for (let i = 0; i < PROFILES; i++) {
-    const dispatches = await session.profile(inputs);
-    times.push(dispatches.reduce((sum, { timeMs }) => sum + timeMs, 0) / copies);
-  }
-  return spreadOf(times).median;
-}
-
-function firstCopy({ dispatches }: Plan, copies: number): readonly PlanDispatch[] {
-  if (dispatches.length % copies === 0) return dispatches.slice(0, dispatches.length / copies);
-  throw new DeviceError(
-    `bench: ${dispatches.length} dispatches for ${copies} copies; expected as many for each. Do not fuse over copies.`,
-  );
-}
+): Promise<Measured> => timeCase(device, benchCase, (name, run) => sampleWallClock(name, run, options));

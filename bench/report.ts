@@ -4,8 +4,8 @@ import { type BoundBy, boundOf } from './bound.ts';
 import type { Environment } from './environment.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
 import type { Limits } from './limits.ts';
-import type { Measured } from './measure-case.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
+import type { Measured } from './time-case.ts';
 import type { ModelRow, RandomModelRow } from './whole-models.ts';
 
 /** What `--json` writes. */

@@ -4,9 +4,10 @@ import { type BenchCase, caseName } from './bench-case.ts';
 import { readEnvironment } from './environment.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
 import { bestLimits, measureLimits } from './limits.ts';
-import { type Measured, measureCase } from './measure-case.ts';
+import { measureCase } from './measure-case.ts';
 import { modelCases } from './model-cases.ts';
 import { type BenchReport, rowOf } from './report.ts';
+import type { Measured } from './time-case.ts';
 import type { WallClockOptions } from './wall-clock.ts';
 import { type ModelRow, measureModel, measureRandomModel, type RandomModelRow } from './whole-models.ts';
 

@@ -84,6 +84,18 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'train',
     'index.ts',
   ],
+  web: [
+    'core',
+    'device',
+    'weights',
+    'models',
+    'text',
+    'image',
+    'generate',
+    'embed',
+    'look',
+    'bench', // the kernels' page times what bench/ defines
+  ],
   'index.ts': [
     'core',
     'autograd',
@@ -106,7 +118,7 @@ const MAX_LINES: Readonly<Record<string, number>> = { kernels: 250, models: 150 
 const MAX_LINES_ELSEWHERE = 400;
 
 const files = readdirSync(SRC, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
-const roomOf = (file: string): string => file.split('/')[0] ?? file;
+const roomOf = (file: string): string => file.replace(/^\.\.\//, '').split('/')[0] ?? file;
 
 function importsOf(file: string): string[] {
   const text = readFileSync(join(SRC, file), 'utf8');

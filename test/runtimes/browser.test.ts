@@ -1,9 +1,5 @@
-/**
- * The engine in a real browser: Chromium with SwiftShader, bundled and served as a page would be. Set `CHROMIUM` to
- * the path of another Chromium than Debian's.
- */
-import { existsSync } from 'node:fs';
-import { type Browser, chromium, type JSHandle, type Page } from 'playwright-core';
+/** The engine in a real browser: Chromium with SwiftShader, bundled and served as a page would be. */
+import type { Browser, JSHandle, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
 import { openVideo } from '../../src/video/open-video.ts';
 import { expectedAnswer } from '../expected-answer.ts';
@@ -11,24 +7,11 @@ import { readFixture } from '../image/read-fixture.ts';
 import { readGoldenJson } from '../read-golden.ts';
 import { fieldColours, spelledIndex } from '../video/clip-frame.ts';
 import type { RangeServer } from '../weights/range-server.ts';
+import { hasChromium, inChromium, launchChromium } from './chromium.ts';
 import { servePage } from './page-server.ts';
 
-const DEBIAN_CHROMIUM = '/usr/bin/chromium';
-const FLAGS = [
-  '--no-sandbox',
-  '--enable-unsafe-webgpu',
-  '--use-webgpu-adapter=swiftshader',
-  '--disable-background-networking',
-  '--disable-component-update',
-  '--disable-sync',
-  '--no-first-run',
-];
 const { pictures } = readFixture<Pictures>('pillow-pictures.json');
 const QUESTION = 'Describe the image.';
-const isInstalled = process.env.CHROMIUM !== undefined || existsSync(DEBIAN_CHROMIUM);
-const title = isInstalled
-  ? 'in Chromium'
-  : `in Chromium (skipped: no ${DEBIAN_CHROMIUM} and no CHROMIUM; run .ci/install)`;
 
 interface Pictures {
   readonly pictures: readonly {
@@ -50,7 +33,7 @@ interface LlavaReference {
 
 type Engine = JSHandle<typeof import('./page.ts')>;
 
-describe.skipIf(!isInstalled)(title, () => {
+describe.skipIf(!hasChromium)(inChromium('the engine'), () => {
   let server: RangeServer;
   let browser: Browser;
   let page: Page;
@@ -59,7 +42,7 @@ describe.skipIf(!isInstalled)(title, () => {
 
   beforeAll(async () => {
     server = await servePage();
-    browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? DEBIAN_CHROMIUM, args: FLAGS });
+    browser = await launchChromium();
     page = await browser.newPage();
     engine = await importEngine(page);
   });

@@ -1,0 +1,80 @@
+/** Pictures of the page for the docs, taken in Chromium: `npm run web:screenshots`. */
+import { mkdirSync } from 'node:fs';
+import type { AddressInfo } from 'node:net';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { buildPage } from './build.ts';
+import { servePage } from './serve.ts';
+
+const OUT = process.argv[2] ?? 'docs/images';
+const FOLDER = 'dist-web';
+const FLAGS = ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
+const PATIENCE_MS = 300_000;
+
+mkdirSync(OUT, { recursive: true });
+await buildPage(FOLDER, { offline: false });
+const server = servePage(FOLDER);
+await new Promise<void>((listening) => server.listen(0, '127.0.0.1', listening));
+const { port } = server.address() as AddressInfo;
+const launch = (args: readonly string[]): Promise<Browser> =>
+  chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: [...args] });
+
+/** Once nothing moves any more. */
+async function shoot(page: Page, name: string): Promise<void> {
+  await page.evaluate(() => Promise.all(document.getAnimations().map(({ finished }) => finished)));
+  await page.screenshot({ path: `${OUT}/${name}.png` });
+  console.log(`${OUT}/${name}.png`);
+}
+
+const open = async (browser: Browser, options: Parameters<Browser['newPage']>[0]): Promise<Page> => {
+  const page = await browser.newPage(options);
+  page.setDefaultTimeout(PATIENCE_MS);
+  await page.goto(`http://127.0.0.1:${port}/`);
+  return page;
+};
+
+async function askAndLook(page: Page): Promise<void> {
+  await page.locator('#ask-button:not([disabled])').click();
+  await page.locator('.word', { hasText: 'strawberry' }).click();
+  await page.locator('.frame.heated').waitFor();
+}
+
+const dark = (page: Page): Promise<void> => page.click('#theme');
+
+const browser = await launch(FLAGS);
+const desktop = await open(browser, { viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+await askAndLook(desktop);
+await shoot(desktop, 'page-desktop');
+await dark(desktop);
+await shoot(desktop, 'page-desktop-dark');
+await desktop.click('a[href="#labels"]');
+await desktop.click('#labels-button');
+await desktop.locator('#label-bars li').first().waitFor();
+await shoot(desktop, 'page-labels-dark');
+await dark(desktop);
+await desktop.click('a[href="#kernels"]');
+await desktop.locator('.check').first().waitFor();
+await desktop.click('#kernels-run');
+await desktop.locator('#kernels-download:not([hidden])').waitFor();
+await desktop.locator('#kernels-results').scrollIntoViewIfNeeded();
+await desktop.mouse.wheel(0, 420);
+await shoot(desktop, 'page-kernels');
+await desktop.close();
+
+const phone = await open(browser, {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+  colorScheme: 'light',
+});
+await askAndLook(phone);
+await shoot(phone, 'page-phone');
+await phone.close();
+await browser.close();
+
+const without = await launch(['--no-sandbox', '--disable-gpu', '--disable-features=WebGPU']);
+const missing = await open(without, { viewport: { width: 1280, height: 900 } });
+await missing.locator('#missing').waitFor();
+await shoot(missing, 'page-missing-webgpu');
+await without.close();
+server.close();
