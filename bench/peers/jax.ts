@@ -57,20 +57,17 @@ export async function startJax({ load }: Realm): Promise<Peer> {
       const extra = one.op === 'decoder step' ? ropeRow(jax, one) : [];
       const all = [...operands, ...extra];
       const compute = jax.jit((...args) => build(jax, one, names, args));
-      let last: Arr | undefined;
-      const once = (): Arr => {
-        last?.dispose();
-        last = compute(...all.map((x) => x.ref));
-        return last;
-      };
+      const once = (): Arr => compute(...all.map((x) => x.ref));
       return {
-        read: async () => Float32Array.from(await once().ref.data()),
+        read: async () => Float32Array.from(await once().data()),
         async run() {
-          for (let i = 0; i < one.reps; i++) once();
-          await last?.ref.blockUntilReady();
+          // Work is submitted when its result is asked for, and never where that was disposed of before: keep all.
+          const results = Array.from({ length: one.reps }, once);
+          await Promise.all(results.map((result) => result.blockUntilReady()));
           await device.queue.onSubmittedWorkDone();
+          for (const result of results) result.dispose();
         },
-        dispose: () => [...all, ...(last ? [last] : [])].forEach((x) => void x.dispose()),
+        dispose: () => all.forEach((x) => void x.dispose()),
       };
     },
   };
