@@ -1,4 +1,5 @@
 import { linear } from '../ops/linear.ts';
+import { addProduct } from '../wgsl/add-product.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { subgroups } from '../wgsl/subgroups.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
@@ -11,7 +12,7 @@ import {
   prepareLinear,
   vec4Elements,
 } from './linear-call.ts';
-import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
+import { hasSubgroupsOf, range, subgroupTileWork, tooLarge } from './product-work.ts';
 
 /**
  * linear in the registers of one small subgroup, for adapters that run on a CPU.
@@ -38,7 +39,11 @@ import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
  *     SwiftShader 197×768×768    1.6       1.6       1.4
  *
  * 32 rows are no faster than 16 beyond the noise and took lavapipe 2.8 s to compile against 0.7, so they are not
- * offered. Tiles go down the rows first, which keeps a panel
+ * offered; nor are two steps of k at once, which no longer fit its cache of instructions (70 ms for 36). Of its 0.6 µs a
+ * step, loads take 0.29 and multiply-adds 0.12; the rest is sums that move between registers and the stack.
+ * SwiftShader spends nearly half on handing x round, so there 16 columns a lane share it: 1.1 and 1.5 GFLOP/s in the same
+ * run, 1.5 and 2.0 for a matmul of 512, of a peak of 11 to 15.
+ * Tiles go down the rows first, which keeps a panel
  * of the weight in cache: 197×768×3072 took 56 to 71 ms of CPU time so, and 91 in the one run the other way.
  */
 export const linearBroadcast = defineKernel({
@@ -46,67 +51,69 @@ export const linearBroadcast = defineKernel({
   op: linear,
   bindings: linearBindings,
   params: linearParams,
-  tuning: { lanes: [8, 4], rows: [16, 8] },
+  tuning: { lanes: [8, 4], rows: [16, 8], vectors: [1, 4] },
   prepare: prepareLinear,
-  supports({ params }, { lanes }, caps) {
-    if (!hasSubgroupsOf(lanes, caps)) return `the adapter's subgroups are not of ${lanes}`;
+  supports({ params }, t, caps) {
+    if (!hasSubgroupsOf(t.lanes, caps)) return `the adapter's subgroups are not of ${t.lanes}`;
     if (params.k % 4 !== 0) return `${params.k} features are not a multiple of 4`;
-    return params.n % 4 === 0 || `${params.n} columns are not a multiple of 4`;
+    if (params.n % 4 !== 0) return `${params.n} columns are not a multiple of 4`;
+    return tooLarge(t) ?? true;
   },
   elements: (shape) => vec4Elements(shape, 'x', 'weight', 'bias', 'residual', 'y'),
-  wgsl: (shape, { lanes, rows }) => wgsl`
-    ${subgroups}${workgroupIndex}${linearStore(shape, 4)}
-    const LANES = ${lanes}u;
-    const ROWS = ${rows}u;
+  wgsl(shape, { lanes, rows, vectors }) {
+    const sums = (row: number): string[] => range(vectors).map((v) => `sum${row}_${v}`);
+    return wgsl`
+      ${subgroups}${workgroupIndex}${addProduct(lanes)}${linearStore(shape, 4)}
+      const LANES = ${lanes}u;
+      const ROWS = ${rows}u;
+      // Of a lane, each of 4 columns, LANES vectors apart.
+      const VECTORS = ${vectors}u;
 
-    @compute @workgroup_size(LANES)
-    fn main(
-      @builtin(workgroup_id) workgroupId: vec3u,
-      @builtin(num_workgroups) numWorkgroups: vec3u,
-      @builtin(subgroup_invocation_id) lane: u32,
-    ) {
-      let rowTiles = (params.m + ROWS - 1u) / ROWS;
-      let tile = workgroupIndex(workgroupId, numWorkgroups);
-      let firstRow = (tile % rowTiles) * ROWS;
-      let firstColumn = (tile / rowTiles) * LANES * 4u;
-      if (firstColumn >= params.n) { return; }
-      let column = firstColumn + lane * 4u;
-      let steps = params.k / 4u;
-      let w = min(column, params.n - 4u) * steps;
-      ${range(rows / lanes).map((i) => `let x${i} = min(firstRow + ${i * lanes}u + lane, params.m - 1u) * steps;`)}
+      @compute @workgroup_size(LANES)
+      fn main(
+        @builtin(workgroup_id) workgroupId: vec3u,
+        @builtin(num_workgroups) numWorkgroups: vec3u,
+        @builtin(subgroup_invocation_id) lane: u32,
+      ) {
+        let rowTiles = (params.m + ROWS - 1u) / ROWS;
+        let tile = workgroupIndex(workgroupId, numWorkgroups);
+        let firstRow = (tile % rowTiles) * ROWS;
+        let firstColumn = (tile / rowTiles) * LANES * VECTORS * 4u;
+        if (firstColumn >= params.n) { return; }
+        let steps = params.k / 4u;
+        ${range(vectors).flatMap((v) => [
+          `let column${v} = firstColumn + (${v}u * LANES + lane) * 4u;`,
+          `let w${v} = min(column${v}, params.n - 4u) * steps;`,
+        ])}
+        ${range(rows / lanes).map((i) => `let x${i} = min(firstRow + ${i * lanes}u + lane, params.m - 1u) * steps;`)}
 
-      ${range(rows).map((row) => `var sum${row} = vec4f(0.0);`)}
-      for (var k = 0u; k < steps; k++) {
-        let columns = mat4x4f(
-          vec4f(weight[w + k]),
-          vec4f(weight[w + steps + k]),
-          vec4f(weight[w + 2u * steps + k]),
-          vec4f(weight[w + 3u * steps + k]),
-        );
-        ${range(rows / lanes).map((i) => `let own${i} = vec4f(x[x${i} + k]);`)}
-        ${range(rows).map((row) => `sum${row} += subgroupBroadcast(own${Math.floor(row / lanes)}, ${row % lanes}u) * columns;`)}
+        ${range(rows).flatMap((row) => sums(row).map((sum) => `var ${sum} = vec4f(0.0);`))}
+        for (var k = 0u; k < steps; k++) {
+          ${range(vectors).flatMap((v) => [
+            `let columns${v} = transpose(mat4x4f(`,
+            `  vec4f(weight[w${v} + k]),`,
+            `  vec4f(weight[w${v} + steps + k]),`,
+            `  vec4f(weight[w${v} + 2u * steps + k]),`,
+            `  vec4f(weight[w${v} + 3u * steps + k]),`,
+            '));',
+          ])}
+          ${range(rows / lanes).map((i) => `let own${i} = vec4f(x[x${i} + k]);`)}
+          ${range(rows).flatMap((row) => [
+            `let value${row} = subgroupBroadcast(own${Math.floor(row / lanes)}, ${row % lanes}u);`,
+            ...sums(row).map((sum, v) => `${sum} = addProduct(${sum}, columns${v}, value${row});`),
+          ])}
+        }
+
+        let end = min(firstRow + ROWS, params.m);
+        for (var row = firstRow; row < end; row++) {
+          ${sums(0).map((sum, v) => `if (column${v} < params.n) { store(${sum}, row, column${v}); }`)}
+          ${range(rows - 1).flatMap((row) => sums(row).map((sum, v) => `${sum} = ${sums(row + 1)[v]};`))}
+        }
       }
-
-      let end = min(firstRow + ROWS, params.m);
-      for (var row = firstRow; row < end; row++) {
-        if (column < params.n) { store(sum0, row, column); }
-        ${range(rows - 1).map((row) => `sum${row} = sum${row + 1};`)}
-      }
-    }
-  `,
-  dispatch: ({ params: { m, n } }, { lanes, rows }) =>
-    spreadWorkgroups(Math.ceil(n / (4 * lanes)) * Math.ceil(m / rows)),
-  cost: linearCost,
-  efficiency: ({ params: { m, n, k } }, { lanes, rows }, { kind }) => {
-    const work = softwareWork({
-      tiles: Math.ceil(n / (4 * lanes)) * Math.ceil(m / rows),
-      steps: k / 4,
-      laneLoads: 4 + rows / lanes,
-      uniformLoads: 0,
-      multiplyAdds: 16 * rows,
-      lanes,
-    });
-    // Each lane of a GPU would read its own far row: never the first choice there.
-    return (work / (m * n * k)) * (kind === 'software' ? 1 : 20);
+    `;
   },
+  dispatch: ({ params: { m, n } }, { lanes, rows, vectors }) =>
+    spreadWorkgroups(Math.ceil(n / (4 * vectors * lanes)) * Math.ceil(m / rows)),
+  cost: linearCost,
+  efficiency: ({ params }, t, caps) => subgroupTileWork(params, t, caps),
 });

@@ -14,8 +14,16 @@ export interface SoftwareTiling {
   readonly uniformLoads: number;
   /** Multiply-adds of one lane. */
   readonly multiplyAdds: number;
+  /** Vectors of four that a lane hands round by `subgroupBroadcast`. */
+  readonly broadcasts?: number;
   readonly lanes: number;
 }
+
+/**
+ * What it costs to hand a vector round, in multiply-adds: on 4 lanes, SwiftShader's, nearly a load (a matmul of 512 took 229
+ * ms with and 128 without), on lavapipe's 8 a shuffle that runs beside them.
+ */
+const BROADCAST: Readonly<Record<number, number>> = { 4: 64, 8: 4 };
 
 /**
  * Work of a tiling in multiply-adds at the adapter's peak. Fitted to few and noisy runs on lavapipe 25.0.7, so good
@@ -24,7 +32,43 @@ export interface SoftwareTiling {
  * 102, since inside a loop the driver first looks for a lane that is still running.
  */
 export const softwareWork = (t: SoftwareTiling): number =>
-  t.tiles * t.steps * t.lanes * (68 * t.laneLoads + 102 * t.uniformLoads + 1.5 * t.multiplyAdds);
+  t.tiles *
+  t.steps *
+  t.lanes *
+  (68 * t.laneLoads +
+    102 * t.uniformLoads +
+    (BROADCAST[t.lanes] ?? 0) * (t.broadcasts ?? 0) +
+    1.5 * t.multiplyAdds);
+
+/** Tiles of one subgroup, with `vectors` times four columns a lane. */
+export interface SubgroupTiling {
+  readonly lanes: number;
+  readonly rows: number;
+  readonly vectors: number;
+}
+
+/** Why a tile is not offered: on 8 lanes a large one takes lavapipe seconds to compile and fits no cache of code. */
+export const tooLarge = ({ lanes, vectors }: SubgroupTiling): string | undefined =>
+  lanes === 8 && vectors > 1 ? `${vectors} vectors a lane are too much code for 8 lanes` : undefined;
+
+/** Work of `linear_broadcast` and `matmul_broadcast` as a multiple of the least. */
+export function subgroupTileWork(
+  { m, n, k }: { readonly m: number; readonly n: number; readonly k: number },
+  { lanes, rows, vectors }: SubgroupTiling,
+  { kind }: Caps,
+): number {
+  const work = softwareWork({
+    tiles: Math.ceil(n / (4 * vectors * lanes)) * Math.ceil(m / rows),
+    steps: k / 4,
+    laneLoads: 4 * vectors + rows / lanes,
+    uniformLoads: 0,
+    multiplyAdds: 16 * rows * vectors,
+    broadcasts: rows,
+    lanes,
+  });
+  // Each lane of a GPU would read its own far row: never the first choice there.
+  return (work / (m * n * k)) * (kind === 'software' ? 1 : 20);
+}
 
 /** Whether a workgroup of `lanes` threads is exactly one subgroup on the adapter. */
 export const hasSubgroupsOf = (

@@ -36,8 +36,15 @@ fn batchIndex(index: u32) -> vec3u {
   return vec3u(outer / params.size1, outer % params.size1, index % params.size2);
 }
 
+fn addProduct(sum: vec4f, steps: mat4x4f, value: vec4f) -> vec4f {
+  let two = fma(steps[1], vec4f(value.y), fma(steps[0], vec4f(value.x), sum));
+  return fma(steps[3], vec4f(value.w), fma(steps[2], vec4f(value.z), two));
+}
+
 const LANES = 8u;
 const ROWS = 16u;
+// Of a lane, each of 4 columns, LANES vectors apart.
+const VECTORS = 1u;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -47,80 +54,99 @@ fn main(
 ) {
   // Columns are counted in vectors of 4.
   let columns = params.n / 4u;
-  let columnTiles = (columns + LANES - 1u) / LANES;
+  let columnTiles = (columns + LANES * VECTORS - 1u) / (LANES * VECTORS);
   let rowTiles = (params.m + ROWS - 1u) / ROWS;
   let tile = workgroupIndex(workgroupId, numWorkgroups);
   let matrix = tile / (columnTiles * rowTiles);
   if (matrix >= params.batch) { return; }
   let firstRow = (tile % rowTiles) * ROWS;
-  let column = (tile / rowTiles) % columnTiles * LANES + lane;
+  let firstColumn = (tile / rowTiles) % columnTiles * LANES * VECTORS + lane;
   let steps = params.k / 4u;
   let aStart = matrixA(matrix) * params.m;
   let a0 = (aStart + min(firstRow + 0u + lane, params.m - 1u)) * steps;
   let a1 = (aStart + min(firstRow + 8u + lane, params.m - 1u)) * steps;
-  let bStart = matrixB(matrix) * params.k * columns + min(column, columns - 1u);
+  let bStart = matrixB(matrix) * params.k * columns;
+  let column0 = firstColumn + 0u * LANES;
+  let b0 = bStart + min(column0, columns - 1u);
 
-  var sum0 = vec4f(0.0);
-  var sum1 = vec4f(0.0);
-  var sum2 = vec4f(0.0);
-  var sum3 = vec4f(0.0);
-  var sum4 = vec4f(0.0);
-  var sum5 = vec4f(0.0);
-  var sum6 = vec4f(0.0);
-  var sum7 = vec4f(0.0);
-  var sum8 = vec4f(0.0);
-  var sum9 = vec4f(0.0);
-  var sum10 = vec4f(0.0);
-  var sum11 = vec4f(0.0);
-  var sum12 = vec4f(0.0);
-  var sum13 = vec4f(0.0);
-  var sum14 = vec4f(0.0);
-  var sum15 = vec4f(0.0);
+  var sum0_0 = vec4f(0.0);
+  var sum1_0 = vec4f(0.0);
+  var sum2_0 = vec4f(0.0);
+  var sum3_0 = vec4f(0.0);
+  var sum4_0 = vec4f(0.0);
+  var sum5_0 = vec4f(0.0);
+  var sum6_0 = vec4f(0.0);
+  var sum7_0 = vec4f(0.0);
+  var sum8_0 = vec4f(0.0);
+  var sum9_0 = vec4f(0.0);
+  var sum10_0 = vec4f(0.0);
+  var sum11_0 = vec4f(0.0);
+  var sum12_0 = vec4f(0.0);
+  var sum13_0 = vec4f(0.0);
+  var sum14_0 = vec4f(0.0);
+  var sum15_0 = vec4f(0.0);
   for (var k = 0u; k < steps; k++) {
-    let at = bStart + 4u * k * columns;
-    let rowsOfB = mat4x4f(
-      vec4f(b[at]),
-      vec4f(b[at + columns]),
-      vec4f(b[at + 2u * columns]),
-      vec4f(b[at + 3u * columns]),
+    let at = 4u * k * columns;
+    let rows0 = mat4x4f(
+      vec4f(b[b0 + at]),
+      vec4f(b[b0 + at + columns]),
+      vec4f(b[b0 + at + 2u * columns]),
+      vec4f(b[b0 + at + 3u * columns]),
     );
     let own0 = vec4f(a[a0 + k]);
     let own1 = vec4f(a[a1 + k]);
-    sum0 += rowsOfB * subgroupBroadcast(own0, 0u);
-    sum1 += rowsOfB * subgroupBroadcast(own0, 1u);
-    sum2 += rowsOfB * subgroupBroadcast(own0, 2u);
-    sum3 += rowsOfB * subgroupBroadcast(own0, 3u);
-    sum4 += rowsOfB * subgroupBroadcast(own0, 4u);
-    sum5 += rowsOfB * subgroupBroadcast(own0, 5u);
-    sum6 += rowsOfB * subgroupBroadcast(own0, 6u);
-    sum7 += rowsOfB * subgroupBroadcast(own0, 7u);
-    sum8 += rowsOfB * subgroupBroadcast(own1, 0u);
-    sum9 += rowsOfB * subgroupBroadcast(own1, 1u);
-    sum10 += rowsOfB * subgroupBroadcast(own1, 2u);
-    sum11 += rowsOfB * subgroupBroadcast(own1, 3u);
-    sum12 += rowsOfB * subgroupBroadcast(own1, 4u);
-    sum13 += rowsOfB * subgroupBroadcast(own1, 5u);
-    sum14 += rowsOfB * subgroupBroadcast(own1, 6u);
-    sum15 += rowsOfB * subgroupBroadcast(own1, 7u);
+    let value0 = subgroupBroadcast(own0, 0u);
+    sum0_0 = addProduct(sum0_0, rows0, value0);
+    let value1 = subgroupBroadcast(own0, 1u);
+    sum1_0 = addProduct(sum1_0, rows0, value1);
+    let value2 = subgroupBroadcast(own0, 2u);
+    sum2_0 = addProduct(sum2_0, rows0, value2);
+    let value3 = subgroupBroadcast(own0, 3u);
+    sum3_0 = addProduct(sum3_0, rows0, value3);
+    let value4 = subgroupBroadcast(own0, 4u);
+    sum4_0 = addProduct(sum4_0, rows0, value4);
+    let value5 = subgroupBroadcast(own0, 5u);
+    sum5_0 = addProduct(sum5_0, rows0, value5);
+    let value6 = subgroupBroadcast(own0, 6u);
+    sum6_0 = addProduct(sum6_0, rows0, value6);
+    let value7 = subgroupBroadcast(own0, 7u);
+    sum7_0 = addProduct(sum7_0, rows0, value7);
+    let value8 = subgroupBroadcast(own1, 0u);
+    sum8_0 = addProduct(sum8_0, rows0, value8);
+    let value9 = subgroupBroadcast(own1, 1u);
+    sum9_0 = addProduct(sum9_0, rows0, value9);
+    let value10 = subgroupBroadcast(own1, 2u);
+    sum10_0 = addProduct(sum10_0, rows0, value10);
+    let value11 = subgroupBroadcast(own1, 3u);
+    sum11_0 = addProduct(sum11_0, rows0, value11);
+    let value12 = subgroupBroadcast(own1, 4u);
+    sum12_0 = addProduct(sum12_0, rows0, value12);
+    let value13 = subgroupBroadcast(own1, 5u);
+    sum13_0 = addProduct(sum13_0, rows0, value13);
+    let value14 = subgroupBroadcast(own1, 6u);
+    sum14_0 = addProduct(sum14_0, rows0, value14);
+    let value15 = subgroupBroadcast(own1, 7u);
+    sum15_0 = addProduct(sum15_0, rows0, value15);
   }
 
   let end = min(firstRow + ROWS, params.m);
   for (var row = firstRow; row < end; row++) {
-    if (column < columns) { y[(matrix * params.m + row) * columns + column] = vec4<f32>(sum0); }
-    sum0 = sum1;
-    sum1 = sum2;
-    sum2 = sum3;
-    sum3 = sum4;
-    sum4 = sum5;
-    sum5 = sum6;
-    sum6 = sum7;
-    sum7 = sum8;
-    sum8 = sum9;
-    sum9 = sum10;
-    sum10 = sum11;
-    sum11 = sum12;
-    sum12 = sum13;
-    sum13 = sum14;
-    sum14 = sum15;
+    let start = (matrix * params.m + row) * columns;
+    if (column0 < columns) { y[start + column0] = vec4<f32>(sum0_0); }
+    sum0_0 = sum1_0;
+    sum1_0 = sum2_0;
+    sum2_0 = sum3_0;
+    sum3_0 = sum4_0;
+    sum4_0 = sum5_0;
+    sum5_0 = sum6_0;
+    sum6_0 = sum7_0;
+    sum7_0 = sum8_0;
+    sum8_0 = sum9_0;
+    sum9_0 = sum10_0;
+    sum10_0 = sum11_0;
+    sum11_0 = sum12_0;
+    sum12_0 = sum13_0;
+    sum13_0 = sum14_0;
+    sum14_0 = sum15_0;
   }
 }
