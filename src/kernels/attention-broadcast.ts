@@ -17,10 +17,20 @@ import { range } from './product-work.ts';
 const MAX_LENGTH = 64;
 
 /**
- * By subgroup size. Each step walks over the arrays of queries and totals once, which SwiftShader (4) pays dearly:
- * 16 keys a step took half the time of 4 there. On lavapipe (8) they were no faster than 8 and slower to compile.
+ * By subgroup size. Each step walks over the arrays of queries and totals once, which both adapters pay dearly: on
+ * SwiftShader (4) 16 keys a step took half the time of 4. On lavapipe (8) 16 took 23 ms where 8 took 29, and 32 were no
+ * faster and slower to compile.
  */
-const KEYS_PER_THREAD = { 8: 1, 4: 4 } as const;
+const KEYS_PER_THREAD = { 8: 2, 4: 4 } as const;
+
+/** As in `addProduct` of the products: lavapipe likes a chain, SwiftShader the product. */
+const ADD_DOT = {
+  8: 'fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))))',
+  4: 'sum + dot(a, b)',
+} as const;
+
+/** Time of a query by the queries of a thread, as measured: they share keys, values and what is handed round. */
+const SHARED = { 1: 2, 2: 1, 4: 0.75 } as const;
 
 /**
  * Attention with one thread per query (or `rows` of them), its query and sums in memory of its own. The threads of
@@ -33,7 +43,8 @@ const KEYS_PER_THREAD = { 8: 1, 4: 4 } as const;
  * no faster.
  *
  * 12 heads, 197×197×64, 2 rows, on a busy machine of 2 cores: lavapipe 9 to 17 ms (7 to 13 GFLOP/s), SwiftShader
- * 130 to 180 ms; attention_query takes 800 and 1200. Causal, 16 heads, 512×512×64: lavapipe 60 to 105 ms. One query
+ * 130 to 180 ms; attention_query takes 800 and 1200. Least CPU time there of 2 rows and of 4: SwiftShader 221 and 152 ms,
+ * lavapipe 23 and 21 for twice the code, so not offered. Causal, 16 heads, 512×512×64: lavapipe 60 to 105 ms. One query
  * on 1000 keys of 16 heads: lavapipe 3.3 ms with 1 row, attention_query 8.7.
  *
  *     ┌────┬────┬────┬────┐
@@ -48,12 +59,13 @@ export const attentionBroadcast = defineKernel({
   op: attention,
   bindings: attentionBindings,
   params: attentionParams,
-  tuning: { subgroupSize: [8, 4], rows: [1, 2] },
+  tuning: { subgroupSize: [8, 4], rows: [1, 2, 4] },
   prepare: prepareAttention,
-  supports(call, { subgroupSize }, { subgroupMinSize, subgroupMaxSize }) {
+  supports(call, { subgroupSize, rows }, { subgroupMinSize, subgroupMaxSize }) {
     if (subgroupMinSize !== subgroupSize || subgroupMaxSize !== subgroupSize) {
       return `subgroups have ${subgroupMinSize} to ${subgroupMaxSize} threads, not ${subgroupSize}`;
     }
+    if (subgroupSize === 8 && rows > 2) return `${rows} rows are too much code for 8 threads`;
     const length = call.params.headDim / headVec(call);
     return length <= MAX_LENGTH || `a head takes ${length} loads, over ${MAX_LENGTH}`;
   },
@@ -76,7 +88,9 @@ export const attentionBroadcast = defineKernel({
       // Queries of a thread, LANES apart.
       const ROWS = ${rows}u;
 
-      fn product(a: ${float}, b: ${float}) -> f32 { return ${vec === 4 ? 'dot(a, b)' : 'a * b'}; }
+      fn addProduct(sum: f32, a: ${float}, b: ${float}) -> f32 {
+        return ${vec === 1 ? 'sum + a * b' : ADD_DOT[subgroupSize]};
+      }
 
       fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
 
@@ -128,7 +142,9 @@ export const attentionBroadcast = defineKernel({
             ${range(rows).map((r) => `let query${r} = query[${r}][d];`)}
             ${keys.flatMap((n) => [
               `let key${n} = subgroupBroadcast(key_${Math.floor(n / subgroupSize)}, ${n % subgroupSize}u);`,
-              ...range(rows).map((r) => `${scoreOf(r, n)} += product(query${r}, key${n});`),
+              ...range(rows).map(
+                (r) => `${scoreOf(r, n)} = addProduct(${scoreOf(r, n)}, query${r}, key${n});`,
+              ),
             ])}
           }
           ${fours.flatMap((scores, r) => [
@@ -171,6 +187,6 @@ export const attentionBroadcast = defineKernel({
   efficiency({ params }, { subgroupSize, rows }) {
     const queries = params.queries * (params.heads / params.kvHeads);
     const padded = Math.ceil(queries / (subgroupSize * rows)) * subgroupSize * rows;
-    return (padded / queries) * (rows === 1 ? 2 : 1);
+    return (padded / queries) * SHARED[rows];
   },
 });

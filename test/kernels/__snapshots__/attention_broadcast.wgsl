@@ -63,11 +63,13 @@ fn finishScore(raw: vec4f, b: u32, h: u32, i: u32, j: u32, end: u32, position: i
 // Threads of a subgroup, which is a workgroup.
 const LANES = 8u;
 // Keys of a step, loaded by KEYS / LANES a thread.
-const KEYS = 8u;
+const KEYS = 16u;
 // Queries of a thread, LANES apart.
 const ROWS = 1u;
 
-fn product(a: vec4f, b: vec4f) -> f32 { return dot(a, b); }
+fn addProduct(sum: f32, a: vec4f, b: vec4f) -> f32 {
+  return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
+}
 
 fn largest(v: vec4f) -> f32 { return max(max(v.x, v.y), max(v.z, v.w)); }
 
@@ -111,38 +113,63 @@ fn main(
   for (var j = keys.x; j < keys.y; j += KEYS) {
     // The keys and values that this thread loads for all.
     let at0 = ((b * params.keys + min(j + 0u * LANES + lane, keys.y - 1u)) * params.kvHeads + kvHead) * length;
+    let at1 = ((b * params.keys + min(j + 1u * LANES + lane, keys.y - 1u)) * params.kvHeads + kvHead) * length;
     var score0_0 = vec4f();
     var score0_4 = vec4f();
+    var score0_8 = vec4f();
+    var score0_12 = vec4f();
     for (var d = 0u; d < length; d++) {
       let key_0 = vec4f(k[at0 + d]);
+      let key_1 = vec4f(k[at1 + d]);
       let query0 = query[0][d];
       let key0 = subgroupBroadcast(key_0, 0u);
-      score0_0[0] += product(query0, key0);
+      score0_0[0] = addProduct(score0_0[0], query0, key0);
       let key1 = subgroupBroadcast(key_0, 1u);
-      score0_0[1] += product(query0, key1);
+      score0_0[1] = addProduct(score0_0[1], query0, key1);
       let key2 = subgroupBroadcast(key_0, 2u);
-      score0_0[2] += product(query0, key2);
+      score0_0[2] = addProduct(score0_0[2], query0, key2);
       let key3 = subgroupBroadcast(key_0, 3u);
-      score0_0[3] += product(query0, key3);
+      score0_0[3] = addProduct(score0_0[3], query0, key3);
       let key4 = subgroupBroadcast(key_0, 4u);
-      score0_4[0] += product(query0, key4);
+      score0_4[0] = addProduct(score0_4[0], query0, key4);
       let key5 = subgroupBroadcast(key_0, 5u);
-      score0_4[1] += product(query0, key5);
+      score0_4[1] = addProduct(score0_4[1], query0, key5);
       let key6 = subgroupBroadcast(key_0, 6u);
-      score0_4[2] += product(query0, key6);
+      score0_4[2] = addProduct(score0_4[2], query0, key6);
       let key7 = subgroupBroadcast(key_0, 7u);
-      score0_4[3] += product(query0, key7);
+      score0_4[3] = addProduct(score0_4[3], query0, key7);
+      let key8 = subgroupBroadcast(key_1, 0u);
+      score0_8[0] = addProduct(score0_8[0], query0, key8);
+      let key9 = subgroupBroadcast(key_1, 1u);
+      score0_8[1] = addProduct(score0_8[1], query0, key9);
+      let key10 = subgroupBroadcast(key_1, 2u);
+      score0_8[2] = addProduct(score0_8[2], query0, key10);
+      let key11 = subgroupBroadcast(key_1, 3u);
+      score0_8[3] = addProduct(score0_8[3], query0, key11);
+      let key12 = subgroupBroadcast(key_1, 4u);
+      score0_12[0] = addProduct(score0_12[0], query0, key12);
+      let key13 = subgroupBroadcast(key_1, 5u);
+      score0_12[1] = addProduct(score0_12[1], query0, key13);
+      let key14 = subgroupBroadcast(key_1, 6u);
+      score0_12[2] = addProduct(score0_12[2], query0, key14);
+      let key15 = subgroupBroadcast(key_1, 7u);
+      score0_12[3] = addProduct(score0_12[3], query0, key15);
     }
     score0_0 = finishScore(score0_0, b, h0, i0, j + 0u, keys.y, position0);
     score0_4 = finishScore(score0_4, b, h0, i0, j + 4u, keys.y, position0);
-    let max0 = max(rowMax[0], largest(max(score0_0, score0_4)));
+    score0_8 = finishScore(score0_8, b, h0, i0, j + 8u, keys.y, position0);
+    score0_12 = finishScore(score0_12, b, h0, i0, j + 12u, keys.y, position0);
+    let max0 = max(rowMax[0], largest(max(max(max(score0_0, score0_4), score0_8), score0_12)));
     let shrink0 = exp(rowMax[0] - max0);
     rowMax[0] = max0;
     score0_0 = weightsOf(score0_0, max0);
     score0_4 = weightsOf(score0_4, max0);
-    rowSum[0] = rowSum[0] * shrink0 + dot(score0_0 + score0_4, vec4f(1.0));
+    score0_8 = weightsOf(score0_8, max0);
+    score0_12 = weightsOf(score0_12, max0);
+    rowSum[0] = rowSum[0] * shrink0 + dot(score0_0 + score0_4 + score0_8 + score0_12, vec4f(1.0));
     for (var d = 0u; d < length; d++) {
       let value_0 = vec4f(v[at0 + d]);
+      let value_1 = vec4f(v[at1 + d]);
       var total0 = total[0][d] * shrink0;
       let value0 = subgroupBroadcast(value_0, 0u);
       total0 += score0_0[0] * value0;
@@ -160,6 +187,22 @@ fn main(
       total0 += score0_4[2] * value6;
       let value7 = subgroupBroadcast(value_0, 7u);
       total0 += score0_4[3] * value7;
+      let value8 = subgroupBroadcast(value_1, 0u);
+      total0 += score0_8[0] * value8;
+      let value9 = subgroupBroadcast(value_1, 1u);
+      total0 += score0_8[1] * value9;
+      let value10 = subgroupBroadcast(value_1, 2u);
+      total0 += score0_8[2] * value10;
+      let value11 = subgroupBroadcast(value_1, 3u);
+      total0 += score0_8[3] * value11;
+      let value12 = subgroupBroadcast(value_1, 4u);
+      total0 += score0_12[0] * value12;
+      let value13 = subgroupBroadcast(value_1, 5u);
+      total0 += score0_12[1] * value13;
+      let value14 = subgroupBroadcast(value_1, 6u);
+      total0 += score0_12[2] * value14;
+      let value15 = subgroupBroadcast(value_1, 7u);
+      total0 += score0_12[3] * value15;
       total[0][d] = total0;
     }
   }
