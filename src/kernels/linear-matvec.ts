@@ -11,20 +11,18 @@ import {
   prepareLinear,
   vec4Elements,
 } from './linear-call.ts';
-import { range, softwareWork } from './product-work.ts';
-import { type ThreadSum, throughSubgroups, throughWorkgroupMemory } from './thread-sum.ts';
+import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
+import { type ThreadSum, throughSubgroups, throughWorkgroupMemory, withinSubgroup } from './thread-sum.ts';
 
 /** Columns of y that a workgroup sums side by side, so that each load of x serves all of them. */
 const COLUMNS = 4;
 
 /** What barriers cost a CPU beyond one SIMD vector of lanes, as measured. */
 const LARGE_WORKGROUP = 4;
-/**
- * What they cost one row, for which `linear_columns` needs none. Its best of 7 runs against the subgroup variant's, ms:
- * lavapipe 2048×2048 2.6 to 3.2, 2048×8192 10.2 to 11.0, 576×1536 0.32 to 0.38, 576×49152 25 to 31; SwiftShader 22 to
- * 26, 95 to 122, 2.6 to 4.2, 77 to 142.
- */
+/** What they cost one row within it. */
 const ONE_ROW = 1.3;
+/** Threads of a GPU's workgroup below which some of its lanes have none. */
+const WARP = 32;
 
 /**
  * linear for a few rows, which is decoding: every weight is read once, so memory decides.
@@ -35,20 +33,26 @@ const ONE_ROW = 1.3;
  *     column 2       │         │         │     │           │      for all four. `sumOfThreads` adds them up at the end.
  *     column 3       │         │         │     │           │
  *
- * CPU time of one row with a workgroup of 8, two runs on a busy machine: lavapipe 2048×2048 3.2 to 4.1 ms, 2048×8192
- * 16 to 24 ms (2.8 to 4.1 GB/s); SwiftShader 2048×2048 22 to 30 ms. A workgroup of 64 takes 1.4 to 4.5 times as long
- * there, since a barrier is a coroutine switch.
+ * On a CPU a workgroup of 64 takes 1.4 to 4.5 times as long as one of 8, since a barrier is a coroutine switch; one
+ * subgroup needs none. Least CPU time of one row in ms, `linear_columns`, a workgroup of 8 through subgroups, one subgroup:
+ *
+ *     lavapipe     576×576 0.77, 0.81, 0.74   576×1536 1.8, 1.8, 1.8   2048×2048 5.8, 6.6, 6.1 (2.9, 2.6, 2.8 GB/s)
+ *     SwiftShader  576×576 2.3, 2.3, 2.2      576×1536 4.7, 7.0, 5.2   2048×2048 23, 26, 23
+ *
+ * A loop that only loads vec4 reads 2.7 to 3.0 GB/s of CPU time on lavapipe and 0.8 to 1.1 on SwiftShader.
  */
-function matvec(name: string, sum: ThreadSum): Kernel {
+function matvec(name: string, sum: ThreadSum, workgroupSizes: readonly number[]): Kernel {
   return defineKernel({
     name,
     op: linear,
     bindings: linearBindings,
     params: linearParams,
-    tuning: { workgroupSize: [64, 8], rows: [1, 4] },
+    tuning: { workgroupSize: workgroupSizes, rows: [1, 4] },
     prepare: prepareLinear,
-    supports({ params }, { rows }, { features }) {
-      if (sum.builtin !== '' && !features.subgroups) return 'the adapter has no subgroups';
+    supports({ params }, { workgroupSize, rows }, caps) {
+      if (sum === throughSubgroups && !caps.features.subgroups) return 'the adapter has no subgroups';
+      if (sum === withinSubgroup && !hasSubgroupsOf(workgroupSize, caps))
+        return `the adapter's subgroups are not of ${workgroupSize}`;
       if (params.m > MATVEC_ROWS) return `${params.m} rows are more than ${MATVEC_ROWS}`;
       if (rows > 1 && params.m === 1) return `one row would leave ${rows - 1} of ${rows} idle`;
       return params.k % 4 === 0 || `${params.k} features are not a multiple of 4`;
@@ -96,10 +100,14 @@ function matvec(name: string, sum: ThreadSum): Kernel {
     cost: linearCost,
     efficiency({ params: { m, n, k } }, { workgroupSize, rows }, { kind }) {
       const tiles = Math.ceil(n / COLUMNS) * Math.ceil(m / rows);
-      if (kind !== 'software') return (tiles * COLUMNS * rows) / (n * m) + workgroupSize / k;
+      if (kind !== 'software') {
+        const idle = Math.max(1, WARP / workgroupSize);
+        return (idle * tiles * COLUMNS * rows) / (n * m) + workgroupSize / k;
+      }
       const steps = Math.ceil(k / 4 / workgroupSize);
       const laneLoads = COLUMNS + rows;
-      const switching = workgroupSize > 8 ? LARGE_WORKGROUP : m === 1 ? ONE_ROW : 1;
+      const switching =
+        sum === withinSubgroup ? 1 : workgroupSize > 8 ? LARGE_WORKGROUP : m === 1 ? ONE_ROW : 1;
       const tiling = {
         tiles,
         steps,
@@ -113,5 +121,6 @@ function matvec(name: string, sum: ThreadSum): Kernel {
   });
 }
 
-export const linearMatvecSubgroup = matvec('linear_matvec_subgroup', throughSubgroups);
-export const linearMatvecWorkgroup = matvec('linear_matvec_workgroup', throughWorkgroupMemory);
+export const linearMatvecLanes = matvec('linear_matvec_lanes', withinSubgroup, [8, 4]);
+export const linearMatvecSubgroup = matvec('linear_matvec_subgroup', throughSubgroups, [64]);
+export const linearMatvecWorkgroup = matvec('linear_matvec_workgroup', throughWorkgroupMemory, [64, 8]);

@@ -23,7 +23,7 @@ import { addLayerNormRow, layerNormRow } from './layer-norm-row.ts';
 import { addLayerNormSubgroup, layerNormSubgroup } from './layer-norm-subgroup.ts';
 import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
-import { linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
+import { linearMatvecLanes, linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
 import { linearPackedBroadcast } from './linear-packed-broadcast.ts';
 import { linearPackedColumns } from './linear-packed-columns.ts';
 import { linearPackedMatvecSubgroup, linearPackedMatvecWorkgroup } from './linear-packed-matvec.ts';
@@ -84,6 +84,7 @@ export const KERNELS: readonly Kernel[] = [
   layerNormSubgroup,
   linearBroadcast,
   linearColumns,
+  linearMatvecLanes,
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
   linearPackedBroadcast,

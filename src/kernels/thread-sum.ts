@@ -32,6 +32,21 @@ export const throughWorkgroupMemory: ThreadSum = {
   }),
 };
 
+/** Where a workgroup is one subgroup: no barrier, no workgroup memory. */
+export const withinSubgroup: ThreadSum = {
+  builtin: '',
+  argument: '',
+  snippet: () => ({
+    name: 'sumOfThreads',
+    uses: [subgroups],
+    code: `
+      fn sumOfThreads(value: vec4f, thread: u32) -> vec4f {
+        return subgroupAdd(value);
+      }
+    `,
+  }),
+};
+
 export const throughSubgroups: ThreadSum = {
   builtin: '@builtin(subgroup_size) subgroupSize: u32,',
   argument: ', subgroupSize',
