@@ -1,4 +1,5 @@
 import { linear } from '../ops/linear.ts';
+import { addProduct } from '../wgsl/add-product.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { packedRows } from '../wgsl/packed.ts';
 import { subgroups } from '../wgsl/subgroups.ts';
@@ -13,7 +14,7 @@ import {
   preparePackedLinear,
   vec4Elements,
 } from './linear-call.ts';
-import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
+import { hasSubgroupsOf, range, softwareWork, tooLarge } from './product-work.ts';
 
 /** Columns of a lane. */
 const COLUMNS = 4;
@@ -23,27 +24,32 @@ const COLUMNS = 4;
  * where that loads a vec4 (q8) or two (q4). Weights are scaled before use, so that all rows share the product.
  *
  * Arithmetic decides here, so few bits gain little: CPU time of 64×768×768 with 16 rows on a busy machine, f32 beside q8
- * and q4, in ms: lavapipe 5.0, 4.3 and 4.5; SwiftShader 40, 66 and 49.
+ * and q4, in ms: lavapipe 5.0, 4.3 and 4.5; SwiftShader 40, 66 and 49. There 16 columns a lane share what is handed round:
+ * 48 and 35 (q8), 47 and 34 (q4) in one run.
  */
 export const linearPackedBroadcast = defineKernel({
   name: 'linear_packed_broadcast',
   op: linear,
   bindings: linearBindings,
   params: linearParams,
-  tuning: { lanes: [8, 4], rows: [16, 8] },
+  tuning: { lanes: [8, 4], rows: [16, 8], vectors: [1, 4] },
   prepare: preparePackedLinear,
-  supports({ params }, { lanes }, caps) {
-    if (!hasSubgroupsOf(lanes, caps)) return `the adapter's subgroups are not of ${lanes}`;
+  supports({ params }, t, caps) {
+    if (!hasSubgroupsOf(t.lanes, caps)) return `the adapter's subgroups are not of ${t.lanes}`;
     if (params.k % 4 !== 0) return `${params.k} features are not a multiple of 4`;
-    return params.n % 4 === 0 || `${params.n} columns are not a multiple of 4`;
+    if (params.n % 4 !== 0) return `${params.n} columns are not a multiple of 4`;
+    return tooLarge(t) ?? true;
   },
   elements: (shape) => ({ ...vec4Elements(shape, 'x', 'bias', 'residual', 'y'), weight: 'u32' }),
-  wgsl(shape, { lanes, rows }) {
+  wgsl(shape, { lanes, rows, vectors }) {
     const dtype = packedDType(shape);
+    const sums = (row: number): string[] => range(vectors).map((v) => `sum${row}_${v}`);
     return wgsl`
-      ${subgroups}${workgroupIndex}${packedRows(dtype)}${linearStore(shape, 4)}
+      ${subgroups}${workgroupIndex}${packedRows(dtype)}${addProduct(lanes)}${linearStore(shape, 4)}
       const LANES = ${lanes}u;
       const ROWS = ${rows}u;
+      // Of a lane, each of 4 columns, LANES vectors apart.
+      const LANE_VECTORS = ${vectors}u;
 
       @compute @workgroup_size(LANES)
       fn main(
@@ -54,48 +60,61 @@ export const linearPackedBroadcast = defineKernel({
         let rowTiles = (params.m + ROWS - 1u) / ROWS;
         let tile = workgroupIndex(workgroupId, numWorkgroups);
         let firstRow = (tile % rowTiles) * ROWS;
-        let firstColumn = (tile / rowTiles) * LANES * 4u;
+        let firstColumn = (tile / rowTiles) * LANES * LANE_VECTORS * 4u;
         if (firstColumn >= params.n) { return; }
-        let column = firstColumn + lane * 4u;
         let steps = params.k / 4u;
         let blocks = rowBlocks(params.k);
         ${range(rows / lanes).map((i) => `let x${i} = min(firstRow + ${i * lanes}u + lane, params.m - 1u) * steps;`)}
-        ${range(COLUMNS).map((j) => `let w${j} = rowStart(min(column, params.n - 4u) + ${j}u, params.k);`)}
+        ${range(vectors).flatMap((v) => [
+          `let column${v} = firstColumn + (${v}u * LANES + lane) * 4u;`,
+          ...range(COLUMNS).map(
+            (j) => `let w${v}_${j} = rowStart(min(column${v}, params.n - 4u) + ${j}u, params.k);`,
+          ),
+        ])}
 
-        ${range(rows).map((row) => `var sum${row} = vec4f(0.0);`)}
+        ${range(rows).flatMap((row) => sums(row).map((sum) => `var ${sum} = vec4f(0.0);`))}
         for (var b = 0u; b < blocks; b++) {
-          ${range(COLUMNS).map((j) => `let scale${j} = scaleOf(w${j}, blocks, b);`)}
+          ${range(vectors).flatMap((v) => range(COLUMNS).map((j) => `let scale${v}_${j} = scaleOf(w${v}_${j}, blocks, b);`))}
           // One vector a turn, though a q4 word holds two: with the sums of 16 rows more code runs out of registers.
           for (var step = 8u * b; step < 8u * (b + 1u); step++) {
             let shift = 4u * (step % VECTORS);
-            let columns = mat4x4f(
-              ${range(COLUMNS).map((j) => `stored(weight[w${j} + step / VECTORS] >> shift) * (scale${j} * PLACES) - scale${j} * ZERO,`)}
-            );
+            ${range(vectors).flatMap((v) => [
+              `let columns${v} = transpose(mat4x4f(`,
+              ...range(COLUMNS).map(
+                (j) =>
+                  `  stored(weight[w${v}_${j} + step / VECTORS] >> shift) * (scale${v}_${j} * PLACES) - scale${v}_${j} * ZERO,`,
+              ),
+              '));',
+            ])}
             // Past the end of a row the last vector stands in: the weight is zero there.
             let k = min(step, steps - 1u);
             ${range(rows / lanes).map((i) => `let own${i} = vec4f(x[x${i} + k]);`)}
-            ${range(rows).map((row) => `sum${row} += subgroupBroadcast(own${Math.floor(row / lanes)}, ${row % lanes}u) * columns;`)}
+            ${range(rows).flatMap((row) => [
+              `let value${row} = subgroupBroadcast(own${Math.floor(row / lanes)}, ${row % lanes}u);`,
+              ...sums(row).map((sum, v) => `${sum} = addProduct(${sum}, columns${v}, value${row});`),
+            ])}
           }
         }
 
         let end = min(firstRow + ROWS, params.m);
         for (var row = firstRow; row < end; row++) {
-          if (column < params.n) { store(sum0, row, column); }
-          ${range(rows - 1).map((row) => `sum${row} = sum${row + 1};`)}
+          ${sums(0).map((sum, v) => `if (column${v} < params.n) { store(${sum}, row, column${v}); }`)}
+          ${range(rows - 1).flatMap((row) => sums(row).map((sum, v) => `${sum} = ${sums(row + 1)[v]};`))}
         }
       }
     `;
   },
-  dispatch: ({ params: { m, n } }, { lanes, rows }) =>
-    spreadWorkgroups(Math.ceil(n / (4 * lanes)) * Math.ceil(m / rows)),
+  dispatch: ({ params: { m, n } }, { lanes, rows, vectors }) =>
+    spreadWorkgroups(Math.ceil(n / (4 * vectors * lanes)) * Math.ceil(m / rows)),
   cost: linearCost,
-  efficiency: ({ params: { m, n, k } }, { lanes, rows }, { kind }) => {
+  efficiency: ({ params: { m, n, k } }, { lanes, rows, vectors }, { kind }) => {
     const work = softwareWork({
-      tiles: Math.ceil(n / (4 * lanes)) * Math.ceil(m / rows),
+      tiles: Math.ceil(n / (4 * vectors * lanes)) * Math.ceil(m / rows),
       steps: Math.ceil(k / 32),
-      laneLoads: (COLUMNS * 9) / 4 + (8 * rows) / lanes,
+      laneLoads: (vectors * COLUMNS * 9) / 4 + (8 * rows) / lanes,
       uniformLoads: 0,
-      multiplyAdds: 32 * COLUMNS * (rows + 4),
+      multiplyAdds: 32 * COLUMNS * vectors * (rows + 4),
+      broadcasts: 8 * rows,
       lanes,
     });
     return (work / (m * n * k)) * (kind === 'software' ? 1 : 20);

@@ -126,6 +126,7 @@ export const linearPackedMatvecBroadcast = defineKernel({
       laneLoads: COLUMNS * (dtypes.weight === 'q4' ? 1.25 : 2.25) + (8 / lanes) * rows,
       uniformLoads: 0,
       multiplyAdds: 32 * COLUMNS * (rows + 3),
+      broadcasts: 8 * rows,
       lanes,
     });
     return (work / (m * n * k)) * (kind === 'software' ? 1 : 20);

@@ -85,7 +85,7 @@ describe('the kernel of a packed linear', () => {
     ['a few rows on a GPU', 4, 2048, gpu, 'linear_packed_matvec_subgroup{workgroupSize: 64, rows: 4}'],
     ['many rows on a GPU', 512, 2048, gpu, 'linear_tiled{rows: 8}'],
     ['one row on a CPU', 1, 2048, lanes(8), 'linear_packed_matvec_broadcast{lanes: 8, rows: 1}'],
-    ['many rows on a CPU', 64, 2048, lanes(4), 'linear_packed_broadcast{lanes: 4, rows: 16}'],
+    ['many rows on a CPU', 64, 2048, lanes(4), 'linear_packed_broadcast{lanes: 4, rows: 16, vectors: 4}'],
     ['an odd width', 3, 50, gpu, 'linear_packed_columns{rows: 1, vec: 1}'],
     ['no subgroups', 1, 2048, testCaps(), 'linear_packed_columns{rows: 1, vec: 4}'],
   ])('for %s', (_what, rows, k, caps, kernel) => expect(chosen(rows, k, caps)).toBe(kernel));

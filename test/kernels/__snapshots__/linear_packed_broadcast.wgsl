@@ -40,6 +40,11 @@ fn scaleOf(start: u32, blocks: u32, b: u32) -> f32 {
   return bitcast<f32>((pair << (16u * (~b & 1u))) & 0xffff0000u);
 }
 
+fn addProduct(sum: vec4f, steps: mat4x4f, value: vec4f) -> vec4f {
+  let two = fma(steps[1], vec4f(value.y), fma(steps[0], vec4f(value.x), sum));
+  return fma(steps[3], vec4f(value.w), fma(steps[2], vec4f(value.z), two));
+}
+
 fn store(sum: vec4f, row: u32, column: u32) {
   let at = (row * params.n + column) / 4u;
   let biased = sum;
@@ -49,6 +54,8 @@ fn store(sum: vec4f, row: u32, column: u32) {
 
 const LANES = 8u;
 const ROWS = 16u;
+// Of a lane, each of 4 columns, LANES vectors apart.
+const LANE_VECTORS = 1u;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -59,88 +66,104 @@ fn main(
   let rowTiles = (params.m + ROWS - 1u) / ROWS;
   let tile = workgroupIndex(workgroupId, numWorkgroups);
   let firstRow = (tile % rowTiles) * ROWS;
-  let firstColumn = (tile / rowTiles) * LANES * 4u;
+  let firstColumn = (tile / rowTiles) * LANES * LANE_VECTORS * 4u;
   if (firstColumn >= params.n) { return; }
-  let column = firstColumn + lane * 4u;
   let steps = params.k / 4u;
   let blocks = rowBlocks(params.k);
   let x0 = min(firstRow + 0u + lane, params.m - 1u) * steps;
   let x1 = min(firstRow + 8u + lane, params.m - 1u) * steps;
-  let w0 = rowStart(min(column, params.n - 4u) + 0u, params.k);
-  let w1 = rowStart(min(column, params.n - 4u) + 1u, params.k);
-  let w2 = rowStart(min(column, params.n - 4u) + 2u, params.k);
-  let w3 = rowStart(min(column, params.n - 4u) + 3u, params.k);
+  let column0 = firstColumn + (0u * LANES + lane) * 4u;
+  let w0_0 = rowStart(min(column0, params.n - 4u) + 0u, params.k);
+  let w0_1 = rowStart(min(column0, params.n - 4u) + 1u, params.k);
+  let w0_2 = rowStart(min(column0, params.n - 4u) + 2u, params.k);
+  let w0_3 = rowStart(min(column0, params.n - 4u) + 3u, params.k);
 
-  var sum0 = vec4f(0.0);
-  var sum1 = vec4f(0.0);
-  var sum2 = vec4f(0.0);
-  var sum3 = vec4f(0.0);
-  var sum4 = vec4f(0.0);
-  var sum5 = vec4f(0.0);
-  var sum6 = vec4f(0.0);
-  var sum7 = vec4f(0.0);
-  var sum8 = vec4f(0.0);
-  var sum9 = vec4f(0.0);
-  var sum10 = vec4f(0.0);
-  var sum11 = vec4f(0.0);
-  var sum12 = vec4f(0.0);
-  var sum13 = vec4f(0.0);
-  var sum14 = vec4f(0.0);
-  var sum15 = vec4f(0.0);
+  var sum0_0 = vec4f(0.0);
+  var sum1_0 = vec4f(0.0);
+  var sum2_0 = vec4f(0.0);
+  var sum3_0 = vec4f(0.0);
+  var sum4_0 = vec4f(0.0);
+  var sum5_0 = vec4f(0.0);
+  var sum6_0 = vec4f(0.0);
+  var sum7_0 = vec4f(0.0);
+  var sum8_0 = vec4f(0.0);
+  var sum9_0 = vec4f(0.0);
+  var sum10_0 = vec4f(0.0);
+  var sum11_0 = vec4f(0.0);
+  var sum12_0 = vec4f(0.0);
+  var sum13_0 = vec4f(0.0);
+  var sum14_0 = vec4f(0.0);
+  var sum15_0 = vec4f(0.0);
   for (var b = 0u; b < blocks; b++) {
-    let scale0 = scaleOf(w0, blocks, b);
-    let scale1 = scaleOf(w1, blocks, b);
-    let scale2 = scaleOf(w2, blocks, b);
-    let scale3 = scaleOf(w3, blocks, b);
+    let scale0_0 = scaleOf(w0_0, blocks, b);
+    let scale0_1 = scaleOf(w0_1, blocks, b);
+    let scale0_2 = scaleOf(w0_2, blocks, b);
+    let scale0_3 = scaleOf(w0_3, blocks, b);
     // One vector a turn, though a q4 word holds two: with the sums of 16 rows more code runs out of registers.
     for (var step = 8u * b; step < 8u * (b + 1u); step++) {
       let shift = 4u * (step % VECTORS);
-      let columns = mat4x4f(
-        stored(weight[w0 + step / VECTORS] >> shift) * (scale0 * PLACES) - scale0 * ZERO,
-        stored(weight[w1 + step / VECTORS] >> shift) * (scale1 * PLACES) - scale1 * ZERO,
-        stored(weight[w2 + step / VECTORS] >> shift) * (scale2 * PLACES) - scale2 * ZERO,
-        stored(weight[w3 + step / VECTORS] >> shift) * (scale3 * PLACES) - scale3 * ZERO,
-      );
+      let columns0 = transpose(mat4x4f(
+        stored(weight[w0_0 + step / VECTORS] >> shift) * (scale0_0 * PLACES) - scale0_0 * ZERO,
+        stored(weight[w0_1 + step / VECTORS] >> shift) * (scale0_1 * PLACES) - scale0_1 * ZERO,
+        stored(weight[w0_2 + step / VECTORS] >> shift) * (scale0_2 * PLACES) - scale0_2 * ZERO,
+        stored(weight[w0_3 + step / VECTORS] >> shift) * (scale0_3 * PLACES) - scale0_3 * ZERO,
+      ));
       // Past the end of a row the last vector stands in: the weight is zero there.
       let k = min(step, steps - 1u);
       let own0 = vec4f(x[x0 + k]);
       let own1 = vec4f(x[x1 + k]);
-      sum0 += subgroupBroadcast(own0, 0u) * columns;
-      sum1 += subgroupBroadcast(own0, 1u) * columns;
-      sum2 += subgroupBroadcast(own0, 2u) * columns;
-      sum3 += subgroupBroadcast(own0, 3u) * columns;
-      sum4 += subgroupBroadcast(own0, 4u) * columns;
-      sum5 += subgroupBroadcast(own0, 5u) * columns;
-      sum6 += subgroupBroadcast(own0, 6u) * columns;
-      sum7 += subgroupBroadcast(own0, 7u) * columns;
-      sum8 += subgroupBroadcast(own1, 0u) * columns;
-      sum9 += subgroupBroadcast(own1, 1u) * columns;
-      sum10 += subgroupBroadcast(own1, 2u) * columns;
-      sum11 += subgroupBroadcast(own1, 3u) * columns;
-      sum12 += subgroupBroadcast(own1, 4u) * columns;
-      sum13 += subgroupBroadcast(own1, 5u) * columns;
-      sum14 += subgroupBroadcast(own1, 6u) * columns;
-      sum15 += subgroupBroadcast(own1, 7u) * columns;
+      let value0 = subgroupBroadcast(own0, 0u);
+      sum0_0 = addProduct(sum0_0, columns0, value0);
+      let value1 = subgroupBroadcast(own0, 1u);
+      sum1_0 = addProduct(sum1_0, columns0, value1);
+      let value2 = subgroupBroadcast(own0, 2u);
+      sum2_0 = addProduct(sum2_0, columns0, value2);
+      let value3 = subgroupBroadcast(own0, 3u);
+      sum3_0 = addProduct(sum3_0, columns0, value3);
+      let value4 = subgroupBroadcast(own0, 4u);
+      sum4_0 = addProduct(sum4_0, columns0, value4);
+      let value5 = subgroupBroadcast(own0, 5u);
+      sum5_0 = addProduct(sum5_0, columns0, value5);
+      let value6 = subgroupBroadcast(own0, 6u);
+      sum6_0 = addProduct(sum6_0, columns0, value6);
+      let value7 = subgroupBroadcast(own0, 7u);
+      sum7_0 = addProduct(sum7_0, columns0, value7);
+      let value8 = subgroupBroadcast(own1, 0u);
+      sum8_0 = addProduct(sum8_0, columns0, value8);
+      let value9 = subgroupBroadcast(own1, 1u);
+      sum9_0 = addProduct(sum9_0, columns0, value9);
+      let value10 = subgroupBroadcast(own1, 2u);
+      sum10_0 = addProduct(sum10_0, columns0, value10);
+      let value11 = subgroupBroadcast(own1, 3u);
+      sum11_0 = addProduct(sum11_0, columns0, value11);
+      let value12 = subgroupBroadcast(own1, 4u);
+      sum12_0 = addProduct(sum12_0, columns0, value12);
+      let value13 = subgroupBroadcast(own1, 5u);
+      sum13_0 = addProduct(sum13_0, columns0, value13);
+      let value14 = subgroupBroadcast(own1, 6u);
+      sum14_0 = addProduct(sum14_0, columns0, value14);
+      let value15 = subgroupBroadcast(own1, 7u);
+      sum15_0 = addProduct(sum15_0, columns0, value15);
     }
   }
 
   let end = min(firstRow + ROWS, params.m);
   for (var row = firstRow; row < end; row++) {
-    if (column < params.n) { store(sum0, row, column); }
-    sum0 = sum1;
-    sum1 = sum2;
-    sum2 = sum3;
-    sum3 = sum4;
-    sum4 = sum5;
-    sum5 = sum6;
-    sum6 = sum7;
-    sum7 = sum8;
-    sum8 = sum9;
-    sum9 = sum10;
-    sum10 = sum11;
-    sum11 = sum12;
-    sum12 = sum13;
-    sum13 = sum14;
-    sum14 = sum15;
+    if (column0 < params.n) { store(sum0_0, row, column0); }
+    sum0_0 = sum1_0;
+    sum1_0 = sum2_0;
+    sum2_0 = sum3_0;
+    sum3_0 = sum4_0;
+    sum4_0 = sum5_0;
+    sum5_0 = sum6_0;
+    sum6_0 = sum7_0;
+    sum7_0 = sum8_0;
+    sum8_0 = sum9_0;
+    sum9_0 = sum10_0;
+    sum10_0 = sum11_0;
+    sum11_0 = sum12_0;
+    sum12_0 = sum13_0;
+    sum13_0 = sum14_0;
+    sum14_0 = sum15_0;
   }
 }
