@@ -32,8 +32,10 @@ const COLUMNS = 4;
  * in a quarter or an eighth of the time; unpacking takes a mask and a conversion, and the place of a byte in its word
  * is a factor of x. (Shifts of signed integers in place of masks took SwiftShader twice as long.)
  *
- * Best of many runs of one row on a busy machine, in ms, f32 beside q8 and q4. lavapipe, wall time: 2048×2048 3.5, 1.3
- * and 0.8; 2048×8192 17, 14 and 3.8. SwiftShader, CPU time: 2048×2048 18, 12 to 15 and 7 to 9.
+ * Words are loaded four at once: a word of a vec4 takes lavapipe ten instructions, one by itself eighteen.
+ *
+ * Least CPU time of one row, 2048×2048, of 9 runs on a busy machine in ms, f32 beside q8 and q4: lavapipe 6.1, 4.0 and
+ * 2.0; word by word 7.9 and 2.7. SwiftShader 23, 13 and 6.7; word by word 13 and 8.3.
  */
 export const linearPackedMatvecBroadcast = defineKernel({
   name: 'linear_packed_matvec_broadcast',
@@ -48,16 +50,19 @@ export const linearPackedMatvecBroadcast = defineKernel({
     if (rows > 1 && params.m === 1) return `one row would leave ${rows - 1} of ${rows} idle`;
     return params.n % 4 === 0 || `${params.n} columns are not a multiple of 4`;
   },
-  elements: (shape) => ({ ...vec4Elements(shape, 'x', 'bias', 'residual', 'y'), weight: 'u32' }),
+  elements: (shape) => ({ ...vec4Elements(shape, 'x', 'bias', 'residual', 'y'), weight: 'vec4<u32>' }),
   wgsl(shape, { lanes, rows }) {
     const dtype = packedDType(shape);
     const vectors = VECTORS_PER_WORD[dtype];
-    const words = range(8 / vectors);
+    /** Vectors of four words that a block takes. */
+    const quads = range(2 / vectors);
     const perLane = 8 / lanes;
-    const storedVector = (j: number, v: number): string =>
-      `stored(q${j}_${Math.floor(v / vectors)}${v % vectors === 1 ? ' >> 4u' : ''})`;
+    const storedVector = (j: number, v: number): string => {
+      const word = Math.floor(v / vectors);
+      return `stored(q${j}_${Math.floor(word / 4)}[${word % 4}]${v % vectors === 1 ? ' >> 4u' : ''})`;
+    };
     return wgsl`
-      ${subgroups}${workgroupIndex}${packedRows(dtype)}${linearStore(shape, 4)}
+      ${subgroups}${workgroupIndex}${packedRows(dtype, 'vec4')}${linearStore(shape, 4)}
       const LANES = ${lanes}u;
       const ROWS = ${rows}u;
 
@@ -83,7 +88,7 @@ export const linearPackedMatvecBroadcast = defineKernel({
           let scales = vec4f(${range(COLUMNS)
             .map((j) => `scaleOf(w${j}, blocks, b)`)
             .join(', ')});
-          ${words.flatMap((w) => range(COLUMNS).map((j) => `let q${j}_${w} = weight[w${j} + b * BLOCK_WORDS + ${w}u];`))}
+          ${quads.flatMap((i) => range(COLUMNS).map((j) => `let q${j}_${i} = weight[w${j} / 4u + b * (BLOCK_WORDS / 4u) + ${i}u];`))}
           // Past the end of a row the last vector stands in: the weight is zero there.
           ${range(rows).flatMap((i) => range(perLane).map((p) => `let x${i}_${p} = vec4f(x[x${i} + min(8u * b + ${p}u * LANES + lane, steps - 1u)]);`))}
           ${range(rows).flatMap((i) => range(perLane).map((p) => `let own${i}_${p} = x${i}_${p} * PLACES;`))}

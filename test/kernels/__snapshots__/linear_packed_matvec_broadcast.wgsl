@@ -7,7 +7,7 @@ struct Params {
 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<f32>>;
-@group(0) @binding(2) var<storage, read> weight: array<u32>;
+@group(0) @binding(2) var<storage, read> weight: array<vec4<u32>>;
 @group(0) @binding(3) var<storage, read_write> y: array<vec4<f32>>;
 
 fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
@@ -35,7 +35,7 @@ fn rowStart(row: u32, columns: u32) -> u32 {
 
 fn scaleOf(start: u32, blocks: u32, b: u32) -> f32 {
   let at = start + blocks * BLOCK_WORDS + b / 2u;
-  let pair = weight[at];
+  let pair = weight[at / 4u][at % 4u];
   // bfloat16 is the high half of an f32.
   return bitcast<f32>((pair << (16u * (~b & 1u))) & 0xffff0000u);
 }
@@ -73,58 +73,34 @@ fn main(
   var sum0 = vec4f(0.0);
   for (var b = 0u; b < blocks; b++) {
     let scales = vec4f(scaleOf(w0, blocks, b), scaleOf(w1, blocks, b), scaleOf(w2, blocks, b), scaleOf(w3, blocks, b));
-    let q0_0 = weight[w0 + b * BLOCK_WORDS + 0u];
-    let q1_0 = weight[w1 + b * BLOCK_WORDS + 0u];
-    let q2_0 = weight[w2 + b * BLOCK_WORDS + 0u];
-    let q3_0 = weight[w3 + b * BLOCK_WORDS + 0u];
-    let q0_1 = weight[w0 + b * BLOCK_WORDS + 1u];
-    let q1_1 = weight[w1 + b * BLOCK_WORDS + 1u];
-    let q2_1 = weight[w2 + b * BLOCK_WORDS + 1u];
-    let q3_1 = weight[w3 + b * BLOCK_WORDS + 1u];
-    let q0_2 = weight[w0 + b * BLOCK_WORDS + 2u];
-    let q1_2 = weight[w1 + b * BLOCK_WORDS + 2u];
-    let q2_2 = weight[w2 + b * BLOCK_WORDS + 2u];
-    let q3_2 = weight[w3 + b * BLOCK_WORDS + 2u];
-    let q0_3 = weight[w0 + b * BLOCK_WORDS + 3u];
-    let q1_3 = weight[w1 + b * BLOCK_WORDS + 3u];
-    let q2_3 = weight[w2 + b * BLOCK_WORDS + 3u];
-    let q3_3 = weight[w3 + b * BLOCK_WORDS + 3u];
-    let q0_4 = weight[w0 + b * BLOCK_WORDS + 4u];
-    let q1_4 = weight[w1 + b * BLOCK_WORDS + 4u];
-    let q2_4 = weight[w2 + b * BLOCK_WORDS + 4u];
-    let q3_4 = weight[w3 + b * BLOCK_WORDS + 4u];
-    let q0_5 = weight[w0 + b * BLOCK_WORDS + 5u];
-    let q1_5 = weight[w1 + b * BLOCK_WORDS + 5u];
-    let q2_5 = weight[w2 + b * BLOCK_WORDS + 5u];
-    let q3_5 = weight[w3 + b * BLOCK_WORDS + 5u];
-    let q0_6 = weight[w0 + b * BLOCK_WORDS + 6u];
-    let q1_6 = weight[w1 + b * BLOCK_WORDS + 6u];
-    let q2_6 = weight[w2 + b * BLOCK_WORDS + 6u];
-    let q3_6 = weight[w3 + b * BLOCK_WORDS + 6u];
-    let q0_7 = weight[w0 + b * BLOCK_WORDS + 7u];
-    let q1_7 = weight[w1 + b * BLOCK_WORDS + 7u];
-    let q2_7 = weight[w2 + b * BLOCK_WORDS + 7u];
-    let q3_7 = weight[w3 + b * BLOCK_WORDS + 7u];
+    let q0_0 = weight[w0 / 4u + b * (BLOCK_WORDS / 4u) + 0u];
+    let q1_0 = weight[w1 / 4u + b * (BLOCK_WORDS / 4u) + 0u];
+    let q2_0 = weight[w2 / 4u + b * (BLOCK_WORDS / 4u) + 0u];
+    let q3_0 = weight[w3 / 4u + b * (BLOCK_WORDS / 4u) + 0u];
+    let q0_1 = weight[w0 / 4u + b * (BLOCK_WORDS / 4u) + 1u];
+    let q1_1 = weight[w1 / 4u + b * (BLOCK_WORDS / 4u) + 1u];
+    let q2_1 = weight[w2 / 4u + b * (BLOCK_WORDS / 4u) + 1u];
+    let q3_1 = weight[w3 / 4u + b * (BLOCK_WORDS / 4u) + 1u];
     // Past the end of a row the last vector stands in: the weight is zero there.
     let x0_0 = vec4f(x[x0 + min(8u * b + 0u * LANES + lane, steps - 1u)]);
     let own0_0 = x0_0 * PLACES;
     var part0 = vec4f(-ZERO * subgroupAdd(dot(x0_0, vec4f(1.0))));
     {
-      let columns0 = mat4x4f(stored(q0_0), stored(q1_0), stored(q2_0), stored(q3_0));
+      let columns0 = mat4x4f(stored(q0_0[0]), stored(q1_0[0]), stored(q2_0[0]), stored(q3_0[0]));
       part0 += subgroupBroadcast(own0_0, 0u) * columns0;
-      let columns1 = mat4x4f(stored(q0_1), stored(q1_1), stored(q2_1), stored(q3_1));
+      let columns1 = mat4x4f(stored(q0_0[1]), stored(q1_0[1]), stored(q2_0[1]), stored(q3_0[1]));
       part0 += subgroupBroadcast(own0_0, 1u) * columns1;
-      let columns2 = mat4x4f(stored(q0_2), stored(q1_2), stored(q2_2), stored(q3_2));
+      let columns2 = mat4x4f(stored(q0_0[2]), stored(q1_0[2]), stored(q2_0[2]), stored(q3_0[2]));
       part0 += subgroupBroadcast(own0_0, 2u) * columns2;
-      let columns3 = mat4x4f(stored(q0_3), stored(q1_3), stored(q2_3), stored(q3_3));
+      let columns3 = mat4x4f(stored(q0_0[3]), stored(q1_0[3]), stored(q2_0[3]), stored(q3_0[3]));
       part0 += subgroupBroadcast(own0_0, 3u) * columns3;
-      let columns4 = mat4x4f(stored(q0_4), stored(q1_4), stored(q2_4), stored(q3_4));
+      let columns4 = mat4x4f(stored(q0_1[0]), stored(q1_1[0]), stored(q2_1[0]), stored(q3_1[0]));
       part0 += subgroupBroadcast(own0_0, 4u) * columns4;
-      let columns5 = mat4x4f(stored(q0_5), stored(q1_5), stored(q2_5), stored(q3_5));
+      let columns5 = mat4x4f(stored(q0_1[1]), stored(q1_1[1]), stored(q2_1[1]), stored(q3_1[1]));
       part0 += subgroupBroadcast(own0_0, 5u) * columns5;
-      let columns6 = mat4x4f(stored(q0_6), stored(q1_6), stored(q2_6), stored(q3_6));
+      let columns6 = mat4x4f(stored(q0_1[2]), stored(q1_1[2]), stored(q2_1[2]), stored(q3_1[2]));
       part0 += subgroupBroadcast(own0_0, 6u) * columns6;
-      let columns7 = mat4x4f(stored(q0_7), stored(q1_7), stored(q2_7), stored(q3_7));
+      let columns7 = mat4x4f(stored(q0_1[3]), stored(q1_1[3]), stored(q2_1[3]), stored(q3_1[3]));
       part0 += subgroupBroadcast(own0_0, 7u) * columns7;
     }
     sum0 += part0 * scales;
