@@ -29,7 +29,7 @@ const BROADCAST: Readonly<Record<number, number>> = { 4: 64, 8: 4 };
  * Work of a tiling in multiply-adds at the adapter's peak. Fitted to few and noisy runs on lavapipe 25.0.7, so good
  * for an order and not for times:
  * a vec4 load with an address per lane costs as much as 68 multiply-adds of all lanes, and one with a shared address
- * 102, since inside a loop the driver first looks for a lane that is still running.
+ * no less (102 by the fit; loops that only load run at one speed with either).
  */
 export const softwareWork = (t: SoftwareTiling): number =>
   t.tiles *
