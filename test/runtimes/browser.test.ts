@@ -8,7 +8,7 @@ import { readGoldenJson } from '../read-golden.ts';
 import { fieldColours, spelledIndex } from '../video/clip-frame.ts';
 import type { RangeServer } from '../weights/range-server.ts';
 import { hasChromium, inChromium, launchChromium } from './chromium.ts';
-import { servePage } from './page-server.ts';
+import { GOLDENS, servePage } from './page-server.ts';
 
 const { pictures } = readFixture<Pictures>('pillow-pictures.json');
 const QUESTION = 'Describe the image.';
@@ -99,6 +99,24 @@ describe.skipIf(!hasChromium)(inChromium('the engine'), () => {
     );
     expect(result.tokenIds).toEqual(run?.generated_ids);
     await dispose(model);
+  });
+
+  describe('recorded checkpoints', () => {
+    let device: JSHandle<Awaited<ReturnType<typeof import('./page.ts').requestDevice>>>;
+    // One device for all: families share most pipelines, and SwiftShader takes half a second for each.
+    beforeAll(async () => {
+      device = await engine.evaluateHandle(({ requestDevice }) => requestDevice());
+    });
+    afterAll(() => device?.evaluate((device) => device.dispose()));
+
+    test.each(GOLDENS)('%s computes what the reference recorded', async (name) => {
+      const result = await engine.evaluate(({ verify }, { device, url }) => verify(device, url), {
+        device,
+        url: `${server.url}/test/goldens/${name}`,
+      });
+      expect(result.failed).toEqual([]);
+      expect(result.stages).toBeGreaterThan(10);
+    });
   });
 
   test('a page without WebGPU gets a DeviceError that says what it takes', async () => {

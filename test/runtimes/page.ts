@@ -4,12 +4,16 @@ import {
   type GenerateOptions,
   loadModel,
   loadPicture,
+  requestDevice,
   type VisionLanguageModel,
 } from '../../src/index.ts';
+import type { Device } from '../../src/device/gpu-device.ts';
 import { openVideo } from '../../src/video/open-video.ts';
+import { verifyCheckpoint } from '../../src/verify/verify.ts';
+import { urlFiles } from '../../src/weights/checkpoint-files.ts';
 import { fieldColours, spelledIndex } from '../video/clip-frame.ts';
 
-export { loadModel };
+export { loadModel, requestDevice };
 
 /** Asks about a picture that is fetched and handed over as a Blob. */
 export async function ask(model: VisionLanguageModel, picture: string, options: GenerateOptions) {
@@ -19,6 +23,17 @@ export async function ask(model: VisionLanguageModel, picture: string, options: 
     images: [await response.blob()],
   });
   return { tokenIds, promptTokenIds, text };
+}
+
+/** Compares a checkpoint with its recorded reference: how many stages were compared, and which differ. */
+export async function verify(device: Device, checkpoint: string) {
+  let stages = 0;
+  const failed: string[] = [];
+  for await (const { ok, run, stage, relativeError } of verifyCheckpoint(urlFiles(checkpoint), { device })) {
+    stages++;
+    if (!ok) failed.push(`${run}.${stage}: ${relativeError}`);
+  }
+  return { stages, failed };
 }
 
 /** The error that loading ends with. */
