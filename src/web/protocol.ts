@@ -143,5 +143,4 @@ export interface KernelProgress {
   readonly done: number;
   readonly total: number;
   readonly what: string;
-  readonly row?: KernelRow | undefined;
 }

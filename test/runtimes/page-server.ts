@@ -11,7 +11,6 @@ export const GOLDENS = [
   'llava_onevision',
   'paligemma',
   'gemma3',
-  'qwen2_vl',
   'qwen3_vl',
   'smolvlm',
   'llama3_text',

@@ -1,4 +1,6 @@
 /** What the tests call inside the page; bundled together with the engine. Results are plain data. */
+
+import type { Device } from '../../src/device/gpu-device.ts';
 import {
   type EngineError,
   type GenerateOptions,
@@ -7,9 +9,8 @@ import {
   requestDevice,
   type VisionLanguageModel,
 } from '../../src/index.ts';
-import type { Device } from '../../src/device/gpu-device.ts';
-import { openVideo } from '../../src/video/open-video.ts';
 import { verifyCheckpoint } from '../../src/verify/verify.ts';
+import { openVideo } from '../../src/video/open-video.ts';
 import { urlFiles } from '../../src/weights/checkpoint-files.ts';
 import { fieldColours, spelledIndex } from '../video/clip-frame.ts';
 

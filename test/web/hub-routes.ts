@@ -31,7 +31,11 @@ export async function routeHub(page: Page, id: string, folder: string): Promise<
     if (pathname === `/api/models/${id}/revision/main`) {
       const siblings = names.map((name) => {
         const bytes = bytesOf(name);
-        return { rfilename: name, size: bytes.length, blobId: createHash('sha1').update(bytes).digest('hex') };
+        return {
+          rfilename: name,
+          size: bytes.length,
+          blobId: createHash('sha1').update(bytes).digest('hex'),
+        };
       });
       return route.fulfill({ headers: FROM_ANYWHERE, json: { sha: COMMIT, siblings } });
     }

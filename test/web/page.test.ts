@@ -1,9 +1,9 @@
 /** The page as people use it, in a real browser: its whole path on the built-in model, which Node answers alike. */
 import { readFileSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import type { AxeResults } from 'axe-core';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
-import type { AxeResults } from 'axe-core';
 import { loadContrastiveModel } from '../../src/embed/load-contrastive-model.ts';
 import { loadModel } from '../../src/generate/load-model.ts';
 import type { VisionLanguageModel } from '../../src/generate/vision-language-model.ts';
@@ -140,7 +140,9 @@ describe.skipIf(!hasChromium)(inChromium('the page'), () => {
   });
 
   test('computes in its worker alone', async () => {
-    expect(page.workers().map((worker) => new URL(worker.url()).pathname)).toEqual(['/some/folder/engine.js']);
+    expect(page.workers().map((worker) => new URL(worker.url()).pathname)).toEqual([
+      '/some/folder/engine.js',
+    ]);
     expect(await page.evaluate(() => Reflect.get(globalThis, 'adapterRequests'))).toBe(0);
   });
 
@@ -161,7 +163,9 @@ describe.skipIf(!hasChromium)(inChromium('the page'), () => {
     await page.keyboard.type('What colour is the background?');
     await page.keyboard.press('Enter');
     await page.locator('#answer .word').first().waitFor();
-    expect(await text('answer')).toBe(expectedAnswer('scene-02.png', 'What colour is the background?').answer);
+    expect(await text('answer')).toBe(
+      expectedAnswer('scene-02.png', 'What colour is the background?').answer,
+    );
     await tabTo('.word');
     await page.locator('.frame.heated').waitFor();
     await page.keyboard.press('End');
@@ -181,7 +185,8 @@ describe.skipIf(!hasChromium)(inChromium('the page'), () => {
   });
 
   test('has light and dark colours, by the system and by choice', async () => {
-    const brightness = () => page.evaluate(() => Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)?.[0]));
+    const brightness = () =>
+      page.evaluate(() => Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)?.[0]));
     expect(await brightness()).toBeGreaterThan(200);
     await page.emulateMedia({ colorScheme: 'dark' });
     expect(await brightness()).toBeLessThan(60);
@@ -253,11 +258,18 @@ describe.skipIf(!hasChromium)(inChromium('the page'), () => {
     expect(hub.requests).toEqual([]);
   });
 
-  test('keeps the weights, and deletes them when asked', async () => {
+  test('opens without a network once it was seen', async () => {
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => undefined));
     built.requests.length = 0;
+    await page.context().setOffline(true);
     await page.reload();
     await untilReady(page);
-    expect(built.requests.filter((path) => path.startsWith('models/'))).toEqual([]);
+    expect(await text('model-facts')).toMatch(/^llava · /);
+    await page.context().setOffline(false);
+    expect(built.requests).toEqual([]);
+  });
+
+  test('keeps the weights, and deletes them when asked', async () => {
     await view('storage');
     const entry = page.locator('#stored li', { hasText: 'Built-in model' });
     expect(await entry.textContent()).toMatch(/9\.\d MB in \d files/);
@@ -282,7 +294,9 @@ describe.skipIf(!hasChromium)(inChromium('the page'), () => {
     const bars = await page.locator('#label-bars li').allInnerTexts();
     expect(bars.map((bar) => bar.split('\n')[0])).toEqual(scores.map(({ label }) => label));
     for (const [i, { probability }] of scores.entries())
-      expect(Math.abs(Number.parseFloat(bars[i]?.split('\n').at(-1) ?? '') - 100 * probability)).toBeLessThan(0.6);
+      expect(Math.abs(Number.parseFloat(bars[i]?.split('\n').at(-1) ?? '') - 100 * probability)).toBeLessThan(
+        0.6,
+      );
   });
 
   test('asked nothing of any other host but what was asked for', () => {
@@ -331,5 +345,7 @@ async function faultsOf(page: Page): Promise<string[]> {
   // The text is given to the browser's debugger, which the page's policy does not bind.
   await page.evaluate(AXE);
   const { violations } = (await page.evaluate('axe.run()')) as AxeResults;
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`);
+  return violations.map(
+    ({ id, nodes }) => `${id}: ${nodes.map(({ html }) => html.slice(0, 120)).join(' | ')}`,
+  );
 }

@@ -9,6 +9,18 @@ const OUT = process.argv[2] ?? 'docs/images';
 const FOLDER = 'dist-web';
 const FLAGS = ['--no-sandbox', '--enable-unsafe-webgpu', '--use-webgpu-adapter=swiftshader'];
 const PATIENCE_MS = 300_000;
+/** Those that a CPU gets done in seconds. */
+const KERNELS = [
+  'matvec',
+  'softmax',
+  'layerNorm',
+  'attention decode',
+  'add',
+  'gelu',
+  'rope',
+  'conv2d 3x3',
+  'interpolate',
+];
 
 mkdirSync(OUT, { recursive: true });
 await buildPage(FOLDER, { offline: false });
@@ -41,11 +53,10 @@ async function askAndLook(page: Page): Promise<void> {
 const dark = (page: Page): Promise<void> => page.click('#theme');
 
 const browser = await launch(FLAGS);
-const desktop = await open(browser, { viewport: { width: 1280, height: 900 }, colorScheme: 'light' });
+const desktop = await open(browser, { viewport: { width: 1280, height: 980 }, colorScheme: 'light' });
 await askAndLook(desktop);
 await shoot(desktop, 'page-desktop');
 await dark(desktop);
-await shoot(desktop, 'page-desktop-dark');
 await desktop.click('a[href="#labels"]');
 await desktop.click('#labels-button');
 await desktop.locator('#label-bars li').first().waitFor();
@@ -53,10 +64,11 @@ await shoot(desktop, 'page-labels-dark');
 await dark(desktop);
 await desktop.click('a[href="#kernels"]');
 await desktop.locator('.check').first().waitFor();
+await desktop.click('#kernels-none');
+for (const name of KERNELS) await desktop.getByLabel(name, { exact: true }).check();
 await desktop.click('#kernels-run');
 await desktop.locator('#kernels-download:not([hidden])').waitFor();
-await desktop.locator('#kernels-results').scrollIntoViewIfNeeded();
-await desktop.mouse.wheel(0, 420);
+await desktop.locator('#kernels-status').evaluate((line) => line.scrollIntoView());
 await shoot(desktop, 'page-kernels');
 await desktop.close();
 
@@ -67,7 +79,11 @@ const phone = await open(browser, {
   hasTouch: true,
   colorScheme: 'light',
 });
+await phone.locator('#ask-button:not([disabled])').waitFor();
 await askAndLook(phone);
+await phone.locator('#answer').evaluate((words) => words.scrollIntoView({ block: 'end' }));
+await phone.mouse.wheel(0, 150);
+await phone.waitForTimeout(500);
 await shoot(phone, 'page-phone');
 await phone.close();
 await browser.close();

@@ -1,13 +1,13 @@
 import { caseName } from '../../../bench/bench-case.ts';
 import { quickKernelCases } from '../../../bench/cases.ts';
 import type { KernelCase } from '../../../bench/kernel-case.ts';
-import { measureLimits } from '../../../bench/limits.ts';
+import { bestLimits, type Limits, measureLimits } from '../../../bench/limits.ts';
 import { rowOf } from '../../../bench/report.ts';
 import { smallKernelCases } from '../../../bench/small-kernel-cases.ts';
-import { timeCase } from '../../../bench/time-case.ts';
+import { type Measured, timeCase } from '../../../bench/time-case.ts';
 import type { Device } from '../../device/gpu-device.ts';
 import { throwIfAborted } from '../../generate/abort.ts';
-import type { KernelProgress, KernelReport, KernelRow } from '../protocol.ts';
+import type { KernelProgress, KernelReport } from '../protocol.ts';
 import { readEnvironment } from './environment.ts';
 
 /** What a page times: kernels at one shape that models have, by the op they do. */
@@ -35,33 +35,39 @@ export async function benchKernels(
   const cases = kernelCases.filter(
     ({ op, dtype }) => ops.includes(op) && (dtype !== 'f16' || device.caps.features.shaderF16),
   );
-  const total = cases.length + 1;
-  const limits = await measureLimits(device, (what) => {
-    throwIfAborted(signal);
-    onProgress({ done: 0, total, what });
-  });
-  const rows: KernelRow[] = [];
+  // The limits come first and last: a machine's speed drifts, and the better of both counts.
+  const total = cases.length + 2;
+  const limitsAt = (done: number): Promise<Limits> =>
+    measureLimits(device, (what) => {
+      throwIfAborted(signal);
+      onProgress({ done, total, what });
+    });
+  const before = await limitsAt(0);
+  const measured: Measured[] = [];
   const failures: { name: string; reason: string }[] = [];
   for (const [i, one] of cases.entries()) {
     throwIfAborted(signal);
     onProgress({ done: i + 1, total, what: caseName(one) });
     try {
-      const measured = await timeCase(device, one, (_, run) => sampleFor(seconds, run));
-      const { flops, bytesRead, bytesWritten } = sumCosts(measured.dispatches.map(({ cost }) => cost));
-      const row = { ...rowOf(measured, limits), intensity: flops / (bytesRead + bytesWritten) };
-      rows.push(row);
-      onProgress({ done: i + 1, total, what: caseName(one), row });
+      measured.push(await timeCase(device, one, (_, run) => sampleFor(seconds, run)));
     } catch (error) {
       failures.push({ name: caseName(one), reason: error instanceof Error ? error.message : String(error) });
     }
   }
+  const limits = bestLimits(before, await limitsAt(total - 1));
   return {
     ...readEnvironment(device, version),
     measuredAt: new Date().toISOString(),
     peak: { gflops: limits.fmaGflops.f32, gbps: Math.max(...limits.read.map(({ gbps }) => gbps)) },
-    rows,
+    rows: measured.map((one) => ({ ...rowOf(one, limits), intensity: intensityOf(one) })),
     failures,
   };
+}
+
+/** FLOP per byte that must be moved. */
+function intensityOf({ dispatches }: Measured): number {
+  const { flops, bytesRead, bytesWritten } = sumCosts(dispatches.map(({ cost }) => cost));
+  return flops / (bytesRead + bytesWritten);
 }
 
 interface Counts {

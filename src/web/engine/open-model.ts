@@ -7,7 +7,7 @@ import { readConfig } from '../../models/config-reader.ts';
 import { isDualEncoder } from '../../models/registry.ts';
 import { type CheckpointFiles, memoryFiles, readJson, urlFiles } from '../../weights/checkpoint-files.ts';
 import type { LoadStep, ModelChoice } from '../protocol.ts';
-import { modelFolder } from '../storage/model-folders.ts';
+import { deleteOldBuiltIns, modelFolder } from '../storage/model-folders.ts';
 import { addressedModel, type BuiltIn, builtInModel, keptModel } from '../storage/remote-model.ts';
 import { storedFiles } from '../storage/stored-files.ts';
 
@@ -45,6 +45,7 @@ async function filesOf(
   const remote = await remoteOf(choice, builtIn);
   const folder = await modelFolder(remote.key);
   if (!folder) return urlFiles(remote.base);
+  if (choice.kind === 'built-in') await deleteOldBuiltIns(remote.key);
   let [done, total] = [0, 0];
   return storedFiles(remote, folder, {
     signal,

@@ -46,7 +46,7 @@ export function createKernelsView(engine: EngineClient): KernelsView {
       mosaic.show(done / total);
       status.textContent = what.startsWith('limits')
         ? `Measuring the ${what}`
-        : `${done} of ${total - 1}: ${what}`;
+        : `${done} of ${total - 2}: ${what}`;
     };
     try {
       report = await engine.benchKernels(

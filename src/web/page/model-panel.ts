@@ -62,6 +62,8 @@ export function createModelPanel(engine: EngineClient, onChange: () => void): Mo
       name.textContent = nameOf(choice, loaded);
       factsLine.textContent = factsOf(loaded);
       announce(`${name.textContent} is ready.`);
+      // What took long to download is not to be cleared away when the disk is nearly full.
+      if (choice.kind === 'address') void navigator.storage.persist();
     } catch (error) {
       if (own !== attempt) return;
       factsLine.textContent = 'No model is loaded.';

@@ -61,7 +61,7 @@ export function drawRoofline(
       'roof-name',
     ),
     slopeName(x, y, roof[0], roof[1], `${number(peak.gbps)} GB/s of reads`),
-    ...shown.map((row) => point(row, x, y)),
+    ...points(shown, x, y),
   );
 }
 
@@ -91,28 +91,36 @@ function grid(x: Axis, y: Axis): SVGElement[] {
   ];
 }
 
-/** A tessera; what it is stands in its title and in the table. */
-function point({ op, shape, dtype, gflops, intensity, fraction }: KernelRow, x: Axis, y: Axis): SVGElement {
-  const [cx, cy] = [x.at(intensity), y.at(gflops)];
-  const family = [...op].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 6;
-  return createSvg(
-    'g',
-    { class: `kernel tile-${family}` },
-    createSvg('rect', {
-      x: cx - 6,
-      y: cy - 6,
-      width: 12,
-      height: 12,
-      rx: 2,
-      transform: `rotate(8 ${cx} ${cy})`,
-    }),
-    text(cx + 10, cy + 4, op, 'start', 'kernel-name'),
-    createSvg(
-      'title',
-      {},
-      `${op} ${shape} ${dtype}: ${number(gflops)} GFLOP/s, ${percent(fraction)} of the limit`,
-    ),
-  );
+const [LETTER, LINE] = [6.2, 11];
+
+/** A tessera for each kernel. Its name stands beside it where there is room; its title and the table have it anyway. */
+function points(rows: readonly KernelRow[], x: Axis, y: Axis): SVGElement[] {
+  const taken: (readonly [left: number, right: number, middle: number])[] = [];
+  return rows.map(({ op, shape, dtype, gflops, intensity, fraction }) => {
+    const [cx, cy] = [x.at(intensity), y.at(gflops)];
+    const [left, right] = [cx - 6, cx + 10 + LETTER * op.length];
+    const isFree = taken.every(([l, r, middle]) => right < l || left > r || Math.abs(middle - cy) > LINE);
+    taken.push([left, isFree ? right : cx + 6, cy]);
+    const family = [...op].reduce((sum, letter) => sum + letter.charCodeAt(0), 0) % 6;
+    return createSvg(
+      'g',
+      { class: `kernel tile-${family}` },
+      createSvg('rect', {
+        x: cx - 6,
+        y: cy - 6,
+        width: 12,
+        height: 12,
+        rx: 2,
+        transform: `rotate(8 ${cx} ${cy})`,
+      }),
+      ...(isFree ? [text(cx + 10, cy + 4, op, 'start', 'kernel-name')] : []),
+      createSvg(
+        'title',
+        {},
+        `${op} ${shape} ${dtype}: ${number(gflops)} GFLOP/s, ${percent(fraction)} of the limit`,
+      ),
+    );
+  });
 }
 
 type Point = readonly [intensity: number, gflops: number];

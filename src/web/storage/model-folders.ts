@@ -6,6 +6,7 @@ import type { StorageReport, StoredModel } from '../protocol.ts';
  */
 const ROOT = 'tessera-models';
 export const PART = '.part';
+const BUILT_IN = 'built-in@';
 export const ABSENT = '.absent';
 
 async function root(): Promise<FileSystemDirectoryHandle> {
@@ -44,6 +45,13 @@ export async function listModels(): Promise<StorageReport> {
   };
 }
 
+/** Deletes what an earlier version of the page stored of its built-in model; `key` is that of this version. */
+export async function deleteOldBuiltIns(key: string): Promise<void> {
+  const { models } = await listModels();
+  const old = models.filter((model) => model.key.startsWith(BUILT_IN) && model.key !== key);
+  for (const model of old) await deleteModel(model.key);
+}
+
 export async function deleteModel(key: string): Promise<void> {
   await (await root()).removeEntry(encodeURIComponent(key), { recursive: true });
 }
@@ -63,4 +71,4 @@ async function sizesOf(
 
 /** `org/name` of `org/name@commit`; addresses as they are. */
 export const nameOfKey = (key: string): string =>
-  key.startsWith('built-in@') ? 'Built-in model' : key.replace(/@[0-9a-f]{40}$/, '');
+  key.startsWith(BUILT_IN) ? 'Built-in model' : key.replace(/@[0-9a-f]{40}$/, '');
