@@ -27,6 +27,15 @@ export { type LoadContrastiveOptions, loadContrastiveModel } from './embed/load-
 export type { PatchEmbeddings } from './embed/patch-embeddings.ts';
 export { type Score, similarity } from './embed/scores.ts';
 export type { AdapterSource } from './generate/adapters/open-adapters.ts';
+export type {
+  AnswerBatch,
+  AnswerPiece,
+  BatchLoad,
+  BatchOptions,
+  BatchRequest,
+  PickedToken,
+  ScoredToken,
+} from './generate/batch/batch.ts';
 export type { CaptureRequest } from './generate/capture.ts';
 export type { CapturableTensor, CapturedTensor } from './generate/captured.ts';
 export { type ComposeOptions, composeModel } from './generate/compose-model.ts';

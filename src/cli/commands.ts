@@ -33,6 +33,11 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./search.ts')).searchCommand,
   },
   {
+    name: 'serve',
+    summary: "answer over HTTP, as OpenAI's API does",
+    load: async () => (await import('./serve.ts')).serveCommand,
+  },
+  {
     name: 'train',
     summary: 'train a small CLIP from nothing, as an example',
     load: async () => (await import('./train.ts')).trainCommand,

@@ -32,7 +32,7 @@ export interface OpenedModel {
 /** Loads the model that was asked for, with progress, notice and warnings on stderr. */
 export async function openContrastiveModel(
   command: string,
-  { model, adapter, dtype }: ModelOptions,
+  { model, adapter, dtype, device }: ModelOptions,
   { stderr, signal }: Terminal,
   towers: LoadContrastiveOptions['towers'],
 ): Promise<OpenedModel> {
@@ -43,6 +43,7 @@ export async function openContrastiveModel(
     const loaded = await loadContrastiveModel(files, {
       adapter,
       dtype,
+      device,
       signal,
       towers,
       onProgress: (step) => progress.show(formatLoadProgress(step)),

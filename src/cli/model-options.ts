@@ -1,5 +1,6 @@
 import { stat } from 'node:fs/promises';
 import { InputError } from '../core/errors.ts';
+import type { Device } from '../device/gpu-device.ts';
 import { loadModel } from '../generate/load-model.ts';
 import type { VisionLanguageModel } from '../generate/vision-language-model.ts';
 import { isHubId } from '../weights/hub/hub-id.ts';
@@ -35,11 +36,15 @@ export const loraOption = {
   },
 } as const;
 
-export type ModelOptions = OptionValues<typeof modelOptions> & Partial<OptionValues<typeof loraOption>>;
+export type ModelOptions = OptionValues<typeof modelOptions> &
+  Partial<OptionValues<typeof loraOption>> & {
+    /** One that is there already, which stays the caller's. */
+    readonly device?: Device | undefined;
+  };
 
 /** Loads the model that was asked for, with progress, notice and warnings on stderr. */
 export async function openModel(
-  { model, adapter, dtype, lora = [] }: ModelOptions,
+  { model, adapter, dtype, device, lora = [] }: ModelOptions,
   { stderr, signal }: Terminal,
 ): Promise<VisionLanguageModel> {
   const source = await modelSource(model, { stderr, signal });
@@ -48,6 +53,7 @@ export async function openModel(
     const loaded = await loadModel(source, {
       adapter,
       dtype,
+      device,
       adapters: lora,
       signal,
       onProgress: (step) => progress.show(formatLoadProgress(step)),

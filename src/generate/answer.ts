@@ -1,7 +1,6 @@
-import { createDetokenizer } from '../text/detokenizer.ts';
-import { createStopStrings } from '../text/stop-strings.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { throwIfAborted } from './abort.ts';
+import { type AnswerText, createAnswerText } from './answer-text.ts';
 import type { Decoder } from './decoder.ts';
 import type { GenerationResult } from './generation.ts';
 import type { SamplingOptions } from './generation-config.ts';
@@ -54,21 +53,17 @@ export async function answer(
   const prefix = prefixOf(prompt);
   const { cached } = conversation;
   const common = cached && request.reusePrefix ? commonPrefix(cached, prefix) : 0;
+  const written = createAnswerText(parts.tokenizer, { ...request, maxNewTokens });
   const keep = decoder.start(promptLength + maxNewTokens, common);
-  const tokenIds: number[] = [];
+  const { tokenIds } = written;
   try {
     const firstToken = await prefill(parts, request, keep);
     const firstTokenMs = performance.now() - request.startedMs;
-    const { text, finishReason } = await decodeTokens(parts, request, {
-      firstToken,
-      maxNewTokens,
-      tokenIds,
-      emit,
-    });
+    const finishReason = await decodeTokens(parts, request, firstToken, written, emit);
     const totalMs = performance.now() - request.startedMs;
     const decodeSeconds = (totalMs - firstTokenMs) / 1000;
     return {
-      text,
+      text: written.text,
       tokenIds,
       promptTokenIds: prompt.tokenIds,
       finishReason,
@@ -88,45 +83,20 @@ export async function answer(
   }
 }
 
-interface Decoding {
-  readonly firstToken: number;
-  readonly maxNewTokens: number;
-  /** Filled token by token, so that an answer that is stopped leaves what it had. */
-  readonly tokenIds: number[];
-  readonly emit: (text: string) => void;
-}
-
+/** Filled token by token, so that an answer that is stopped leaves what it had. */
 async function decodeTokens(
-  { decoder, tokenizer }: AnswerParts,
-  { sampling, seed, signal, eosTokenIds, stop }: AnswerRequest,
-  { firstToken, maxNewTokens, tokenIds, emit }: Decoding,
-): Promise<Pick<GenerationResult, 'text' | 'finishReason'>> {
-  const detokenizer = createDetokenizer(tokenizer);
-  const stops = createStopStrings(stop);
-  let text = '';
-  const write = (piece: string): void => {
-    text += piece;
-    if (piece !== '') emit(piece);
-  };
-  let finishReason: GenerationResult['finishReason'] = 'length';
+  { decoder }: AnswerParts,
+  { sampling, seed, signal }: AnswerRequest,
+  firstToken: number,
+  written: AnswerText,
+  emit: (text: string) => void,
+): Promise<GenerationResult['finishReason']> {
   for (let token = firstToken; ; token = await decoder.next({ tokenIds: [token], sampling, seed, signal })) {
-    tokenIds.push(token);
-    const ended = eosTokenIds.includes(token);
-    const released = stops.push(ended ? '' : detokenizer.push(token));
-    write(released.text);
-    if (ended || released.stopped) {
-      finishReason = 'stop';
-      break;
-    }
-    if (tokenIds.length === maxNewTokens) break;
+    const { text, finishReason } = written.push(token);
+    if (text !== '') emit(text);
+    if (finishReason !== null) return finishReason;
     throwIfAborted(signal);
   }
-  if (stops.matched() === null) {
-    write(stops.push(detokenizer.flush()).text);
-    if (stops.matched() === null) write(stops.flush());
-    else finishReason = 'stop';
-  }
-  return { text, finishReason };
 }
 
 /** Encodes the pictures and runs the prompt from token `keep` on; returns the first token. */

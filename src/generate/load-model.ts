@@ -1,4 +1,5 @@
 import { compile } from '../compile/compile.ts';
+import { invariant } from '../core/errors.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
@@ -8,6 +9,7 @@ import { weightScope } from '../weights/weight-scope.ts';
 import { throwIfAborted } from './abort.ts';
 import { type AdaptedCheckpoint, type AdapterSource, openAdapters } from './adapters/open-adapters.ts';
 import { type AnswerParts, answer } from './answer.ts';
+import { createBatch } from './batch/create-batch.ts';
 import { createCapture, DEFAULT_QUESTION } from './capture.ts';
 import { type CheckpointAssets, readAssets } from './checkpoint-assets.ts';
 import { createDecoder, initialCapacity } from './decoder.ts';
@@ -156,6 +158,19 @@ async function prepareModel(
       capture: (wanted, request) => inTurn(() => capture(wanted, request)),
       readOut: (states) => inTurn(() => readOutStates(runtime, states)),
       readPrompt: (request) => readPrompt(assets, request),
+      startBatch: (options) =>
+        createBatch(
+          {
+            runtime,
+            assets,
+            encode: (media) =>
+              inTurn(async () => {
+                invariant(imageEncoder, `${model.modelType} has no vision tower`);
+                return imageEncoder.encode(media);
+              }),
+          },
+          options,
+        ),
       dispose() {
         release();
         if (!options.device) device.dispose();

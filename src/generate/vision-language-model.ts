@@ -3,6 +3,7 @@ import type { Model } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
 import type { Message } from '../text/messages.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
+import type { AnswerBatch, BatchOptions } from './batch/batch.ts';
 import type { CaptureRequest } from './capture.ts';
 import type { CapturableTensor, CapturedTensor } from './captured.ts';
 import type { ProcessorOverrides } from './checkpoint-assets.ts';
@@ -71,6 +72,12 @@ export interface VisionLanguageModel {
   readOut(states: Float32Array): Promise<Float32Array>;
   /** What `capture` would run on, token by token. */
   readPrompt(request: CaptureRequest): Promise<PromptTokens>;
+  /**
+   * Answers several requests at a time: one pass reads the weights once for the next token of all of them. Takes memory
+   * for their keys and values until it is disposed of, which must be before the model is. Throws InputError for sizes that
+   * do not fit the adapter.
+   */
+  startBatch(options?: BatchOptions): Promise<AnswerBatch>;
   /** Frees all that is on the device; the device too, where `loadModel` made it. */
   dispose(): void;
 }

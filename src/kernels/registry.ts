@@ -5,6 +5,7 @@ import {
   attentionLogSumExpRow,
   attentionQueryGradientRow,
 } from './attention-gradients.ts';
+import { attentionPaged } from './attention-paged.ts';
 import { attentionQuery } from './attention-query.ts';
 import { attentionTiled } from './attention-tiled.ts';
 import { adaptiveAvgPool2dWindow, avgPool2dWindow } from './avg-pool-2d.ts';
@@ -37,6 +38,7 @@ import { matmulTiled } from './matmul-tiled.ts';
 import { mergeLowRankMap } from './merge-low-rank-map.ts';
 import { optimizerControlThread } from './optimizer-control-thread.ts';
 import { accumulateMap, adamwUpdateMap, sgdUpdateMap } from './optimizer-updates.ts';
+import { pagedAppendRows } from './paged-append-rows.ts';
 import { patchifyGather } from './patchify-gather.ts';
 import { permuteStrided } from './permute-strided.ts';
 import { quantizeWeightBlocks } from './quantize-weight-blocks.ts';
@@ -65,6 +67,7 @@ export const KERNELS: readonly Kernel[] = [
   attentionBroadcast,
   attentionKeyValueGradientRow,
   attentionLogSumExpRow,
+  attentionPaged,
   attentionQuery,
   attentionQueryGradientRow,
   attentionTiled,
@@ -101,6 +104,7 @@ export const KERNELS: readonly Kernel[] = [
   matmulTiled,
   optimizerControlThread,
   mergeLowRankMap,
+  pagedAppendRows,
   patchifyGather,
   permuteStrided,
   quantizeWeightBlocks,

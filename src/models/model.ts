@@ -17,10 +17,22 @@ export interface DecoderPass {
   /** Tokens the cache can hold. */
   readonly capacity: number;
   readonly kvCacheDType: FloatDType;
+  /** Where the cache lies in pages that rows share; absent where each row has one of its own. */
+  readonly pages?: PagedCache | undefined;
   /** Keys each query sees besides those before it, [B, S, 2] u32; see `attention`. */
   readonly span?: Tensor | undefined;
   /** In a pass with pictures: all of their features and, for each token, its row in them or -1, [B, S] i32. */
   readonly images?: { readonly features: Tensor; readonly index: Tensor } | undefined;
+}
+
+/** A KV cache in pages: a row's tokens lie in those that the table names, in order. */
+export interface PagedCache {
+  /** Pages of each row, [B, N] u32; `capacity` is N `size`. */
+  readonly table: Tensor;
+  /** Pages of all rows together. */
+  readonly count: number;
+  /** Tokens of a page. */
+  readonly size: number;
 }
 
 /** What a text decoder is, in the numbers that loading, caching and sampling need. */

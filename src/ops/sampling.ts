@@ -99,7 +99,8 @@ export const sampleToken = defineOp<Record<never, never>>({
   },
 });
 
-function sampleRow(
+/** The token of one row, whose parameters are `words`, of `encodeSampling`. */
+export function sampleRow(
   logits: Float64Array,
   seen: Float64Array | undefined,
   words: Uint32Array<ArrayBuffer>,

@@ -64,6 +64,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'generate',
     'embed',
   ],
+  server: ['core', 'text', 'image', 'generate', 'embed'],
   cli: [
     'core',
     'ops',
@@ -82,6 +83,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'look',
     'verify',
     'train',
+    'server',
     'index.ts',
   ],
   web: [

@@ -43,19 +43,25 @@ test('is well formed', async () => {
   expect(messages.map((message) => formatMessage(message, pkg, { color: false }))).toEqual([]);
 });
 
-/** What ml-matrix itself depends on. */
-const OF_ML_MATRIX = ['is-any-array', 'ml-array-max', 'ml-array-min', 'ml-array-rescale'];
+/** What ml-matrix and prom-client themselves depend on. */
+const OF_DEPENDENCIES = [
+  ...['is-any-array', 'ml-array-max', 'ml-array-min', 'ml-array-rescale'],
+  ...['@opentelemetry/api', 'bintrees', 'tdigest'],
+];
 
 test('holds the built-in model and no tests, and its dependencies are few', async () => {
   const installed = join(project, 'node_modules/tessera-vlm');
   const top = (await readdir(installed)).sort();
   expect(top).toEqual([...['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'models', 'package.json', 'src']]);
   expect(await readdir(join(installed, 'models'))).toEqual(['demo']);
-  const scoped = await readdir(join(project, 'node_modules/@huggingface'));
-  const others = (await readdir(join(project, 'node_modules'))).filter((name) => !/^[.@]/.test(name));
-  const names = [...scoped.map((name) => `@huggingface/${name}`), ...others];
+  const folders = (await readdir(join(project, 'node_modules'))).filter((name) => !name.startsWith('.'));
+  const namesIn = async (folder: string): Promise<string[]> =>
+    folder.startsWith('@')
+      ? (await readdir(join(project, 'node_modules', folder))).map((name) => `${folder}/${name}`)
+      : [folder];
+  const names = (await Promise.all(folders.map(namesIn))).flat();
   expect(names.filter((name) => !(name in packageJson.peerDependencies)).sort()).toEqual(
-    [...Object.keys(packageJson.dependencies), ...OF_ML_MATRIX, packageJson.name].sort(),
+    [...Object.keys(packageJson.dependencies), ...OF_DEPENDENCIES, packageJson.name].sort(),
   );
 });
 

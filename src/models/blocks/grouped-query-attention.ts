@@ -1,6 +1,8 @@
 import { attention } from '../../graph/attention.ts';
 import { cacheAppend } from '../../graph/cache-append.ts';
+import type { Graph } from '../../graph/graph.ts';
 import { reshape } from '../../graph/movement.ts';
+import { pagedAppend, pagedAttention } from '../../graph/paged-cache.ts';
 import { rope } from '../../graph/rope.ts';
 import type { Tensor } from '../../graph/tensor.ts';
 import type { DecoderPass } from '../model.ts';
@@ -52,19 +54,39 @@ export function groupedQueryAttention(
   const k = turned(normHeads(heads('k_proj', K), 'k_norm')); // [B, S, K, D]
   const v = heads('v_proj', K); // [B, S, K, D]
 
-  const cache = (name: string): Tensor =>
-    graph.state(`kv.${layer}.${name}`, [B, pass.capacity, K, D], pass.kvCacheDType);
-  const keys = cacheAppend(cache('key'), k, pass.past); // [B, T, K, D]
-  const values = cacheAppend(cache('value'), v, pass.past); // [B, T, K, D]
-
   const slidingWindow = config.slidingWindows[layer] ?? null;
-  const y = attention(q, keys, values, {
-    ...(scale === undefined ? {} : { scale }),
-    softcap,
-    causal: true,
-    past: pass.past,
-    span: pass.span,
-    slidingWindow,
-  }); // [B, S, H, D]
+  const y = overCache(graph, layer, { q, k, v }, pass, { scale, softcap, slidingWindow }); // [B, S, H, D]
   return biasedLinear(reshape(y, [B, S, H * D]), w, 'o_proj', [C, H * D], config.outputBias);
+}
+
+interface Heads {
+  readonly q: Tensor;
+  readonly k: Tensor;
+  readonly v: Tensor;
+}
+
+interface CacheAttention {
+  readonly scale: number | undefined;
+  readonly softcap: number | null | undefined;
+  readonly slidingWindow: number | null;
+}
+
+/** Appends k and v to the layer's cache and attends over it. q [B, S, H, D], k and v [B, S, K, D] → [B, S, H, D] */
+function overCache(
+  graph: Graph,
+  layer: number,
+  { q, k, v }: Heads,
+  { past, pages, span, capacity, kvCacheDType }: DecoderPass,
+  { scale, ...options }: CacheAttention,
+): Tensor {
+  const [B = 1, , K = 1, D = 1] = k.shape;
+  const rows = pages ? [pages.count, pages.size] : [B, capacity];
+  const cache = (name: string): Tensor => graph.state(`kv.${layer}.${name}`, [...rows, K, D], kvCacheDType);
+  const scaled = { ...options, ...(scale === undefined ? {} : { scale }) };
+  if (pages) {
+    const append = (name: string, x: Tensor): Tensor => pagedAppend(cache(name), x, past, pages.table); // [P, G, K, D]
+    return pagedAttention(q, append('key', k), append('value', v), { ...scaled, past, pages: pages.table });
+  }
+  const append = (name: string, x: Tensor): Tensor => cacheAppend(cache(name), x, past); // [B, T, K, D]
+  return attention(q, append('key', k), append('value', v), { ...scaled, causal: true, past, span });
 }

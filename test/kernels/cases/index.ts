@@ -20,6 +20,7 @@ import { mergeLowRankCases } from './merge-low-rank.ts';
 import { castCases, concatCases, permuteCases, sliceCases } from './movement.ts';
 import { addLayerNormCases, addRmsNormCases, layerNormCases, rmsNormCases } from './norm.ts';
 import { accumulateCases, adamwUpdateCases, optimizerControlCases, sgdUpdateCases } from './optimizer.ts';
+import { pagedAppendCases, pagedAttentionCases } from './paged-cache.ts';
 import { patchifyCases } from './patchify.ts';
 import { quantizeWeightCases } from './quantize-weight.ts';
 import { argmaxCases, reduceCases } from './reduce.ts';
@@ -58,6 +59,8 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   mergeLowRank: mergeLowRankCases,
   markSeen: markSeenCases,
   optimizerControl: optimizerControlCases,
+  pagedAppend: pagedAppendCases,
+  pagedAttention: pagedAttentionCases,
   patchify: patchifyCases,
   permute: permuteCases,
   quantizeWeight: quantizeWeightCases,

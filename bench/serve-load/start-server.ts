@@ -1,0 +1,31 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+
+export interface ServerProcess {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** `tessera serve` as a process of its own, on a free port. Throws where it ends before it serves. */
+export async function startServer(options: readonly string[]): Promise<ServerProcess> {
+  const command = ['--import', 'tsx', 'src/cli/main.ts', 'serve', '--port', '0', '--log', 'none', ...options];
+  const child = spawn(process.execPath, command, { stdio: ['ignore', 'inherit', 'pipe'] });
+  let said = '';
+  const url = await new Promise<string>((resolve, reject) => {
+    child.stderr.setEncoding('utf8').on('data', (text: string) => {
+      said += text;
+      const [, address] = /^Serving .* at (http\S+)\/v1$/m.exec(said) ?? [];
+      if (address) resolve(address);
+    });
+    child.once('exit', (code) => reject(new Error(`tessera serve ended with ${code}: ${said}`)));
+  });
+  return {
+    url,
+    async stop() {
+      const ended = once(child, 'exit');
+      child.kill('SIGTERM');
+      const [code] = await ended;
+      if (code !== 0) throw new Error(`tessera serve ended with ${code} on SIGTERM: ${said}`);
+    },
+  };
+}

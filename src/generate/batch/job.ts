@@ -1,0 +1,161 @@
+import { AbortError, InputError } from '../../core/errors.ts';
+import { encodeSampling, sampleRow } from '../../ops/sampling.ts';
+import { type AnswerText, createAnswerText } from '../answer-text.ts';
+import type { CheckpointAssets } from '../checkpoint-assets.ts';
+import type { GenerationResult } from '../generation.ts';
+import type { SamplingOptions } from '../generation-config.ts';
+import { buildPrompt, type Prompt } from '../prompt.ts';
+import type { AnswerPiece, BatchRequest, PickedToken } from './batch.ts';
+import type { DecodeRow } from './paged-decoder.ts';
+import { scoreTokens } from './score-tokens.ts';
+
+/** A request on its way: waiting, prepared, its prompt running, then a token at a time. */
+export interface Job {
+  readonly client: string;
+  readonly sampling: SamplingOptions;
+  readonly seed: number;
+  /** Whether tokens are picked or scored on the host, which needs logits. */
+  readonly readsLogits: boolean;
+  readonly isAborted: boolean;
+  /** Set by `prepare`. */
+  readonly prompt: Prompt | undefined;
+  /** Tokens that the cache must hold; known once prepared. */
+  readonly reservedTokens: number;
+  /** What it holds of the cache. */
+  pages: readonly number[];
+  /** Opens the pictures and makes the prompt. Throws what the answer ends with. */
+  prepare(): Promise<void>;
+  /** Takes the token that was picked after `past` tokens; true where the answer ends with it. */
+  take(token: number, past: number, logits: Float32Array | undefined): boolean;
+  /** Its row in a step of all. */
+  row(): DecodeRow;
+  fail(error: unknown): void;
+}
+
+export interface JobSettling {
+  readonly emit: (piece: AnswerPiece) => void;
+  readonly resolve: (result: GenerationResult) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+export interface JobContext {
+  readonly assets: CheckpointAssets;
+  readonly contextTokens: number;
+  readonly peakGpuBytes: () => number;
+}
+
+export function createJob(request: BatchRequest, settling: JobSettling, context: JobContext): Job {
+  const { assets, contextTokens } = context;
+  const { generation, tokenizer, model } = assets;
+  const startedMs = performance.now();
+  const sampling = samplingOf(generation.sampling, request);
+  const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
+  const { topLogprobs } = request;
+  const penalized = sampling.repetitionPenalty !== 1;
+  const unsent: PickedToken[] = [];
+  let prompt: Prompt | undefined;
+  let written: AnswerText | undefined;
+  let seen: Float64Array | undefined;
+  let reservedTokens = 0;
+  let firstTokenMs = 0;
+  let latest = { token: 0, past: 0 };
+
+  /** The GPU knows nothing of the tokens seen before. */
+  const penalizedToken = (logits: Float32Array, step: number): number =>
+    sampleRow(Float64Array.from(logits), seen, encodeSampling({ ...sampling, seed, step }));
+
+  const resultOf = (answer: AnswerText, finishReason: GenerationResult['finishReason']): GenerationResult => {
+    const totalMs = performance.now() - startedMs;
+    const { tokenIds, text } = answer;
+    const promptTokenIds = prompt?.tokenIds ?? [];
+    return {
+      text,
+      tokenIds,
+      promptTokenIds,
+      finishReason,
+      stats: {
+        promptTokens: promptTokenIds.length,
+        reusedTokens: 0,
+        generatedTokens: tokenIds.length,
+        firstTokenMs,
+        totalMs,
+        tokensPerSecond: tokenIds.length > 1 ? ((tokenIds.length - 1) * 1000) / (totalMs - firstTokenMs) : 0,
+        peakGpuBytes: context.peakGpuBytes(),
+        seed,
+      },
+    };
+  };
+
+  const job: Job = {
+    client: request.client,
+    sampling,
+    seed,
+    readsLogits: penalized || topLogprobs !== undefined,
+    get isAborted() {
+      return request.signal?.aborted ?? false;
+    },
+    get prompt() {
+      return prompt;
+    },
+    get reservedTokens() {
+      return reservedTokens;
+    },
+    pages: [],
+    async prepare() {
+      prompt = await buildPrompt(assets, { messages: await request.messages() });
+      const { length } = prompt.tokenIds;
+      if (length >= contextTokens) {
+        throw new InputError(
+          `prompt: ${length} tokens do not fit the context of ${contextTokens}; expected fewer. Shorten it or use fewer pictures.`,
+        );
+      }
+      const wanted = request.maxNewTokens ?? generation.maxNewTokens;
+      const maxNewTokens = Math.max(1, Math.min(wanted, contextTokens - length));
+      written = createAnswerText(tokenizer, {
+        maxNewTokens,
+        stop: request.stop ?? [],
+        eosTokenIds: generation.eosTokenIds,
+      });
+      reservedTokens = length + maxNewTokens;
+      if (!penalized) return;
+      seen = new Float64Array(model.text.vocabSize);
+      for (const id of prompt.tokenIds) seen[id] = 1;
+    },
+    take(picked, past, logits) {
+      if (!written) return true;
+      const isFirst = written.tokenIds.length === 0;
+      if (isFirst) firstTokenMs = performance.now() - startedMs;
+      // The prompt's pass minds the penalty itself.
+      const token = penalized && !isFirst && logits ? penalizedToken(logits, past) : picked;
+      latest = { token, past };
+      if (seen) seen[token] = 1;
+      if (topLogprobs !== undefined && logits) unsent.push(scoreTokens(logits, token, topLogprobs));
+      const { text, finishReason } = written.push(token);
+      if (text !== '' || (finishReason !== null && unsent.length > 0))
+        settling.emit({ text, tokens: unsent.splice(0) });
+      if (finishReason === null) return false;
+      settling.resolve(resultOf(written, finishReason));
+      return true;
+    },
+    row() {
+      const answered = (written?.tokenIds.length ?? 1) - 1;
+      const position = (prompt?.nextPosition ?? 0) + answered;
+      return { ...latest, position, pages: job.pages, sampling, seed };
+    },
+    fail(error) {
+      settling.reject(request.signal?.aborted ? new AbortError() : error);
+    },
+  };
+  return job;
+}
+
+function samplingOf(defaults: SamplingOptions, request: Partial<SamplingOptions>): SamplingOptions {
+  const { temperature, topK, topP, minP, repetitionPenalty } = request;
+  return {
+    temperature: temperature ?? defaults.temperature,
+    topK: topK ?? defaults.topK,
+    topP: topP ?? defaults.topP,
+    minP: minP ?? defaults.minP,
+    repetitionPenalty: repetitionPenalty ?? defaults.repetitionPenalty,
+  };
+}
