@@ -67,6 +67,8 @@ describe('bench cases', () => {
       'markSeen', // a few ids
       'mergeLowRank', // in the load time of models with adapters
       'optimizerControl', // a few scalars
+      'pagedAppend', // in the load test of the server, as the next
+      'pagedAttention',
       'quantizeWeight', // in the load time of whole models
       'scatterAdd', // the gradient of gathers
       'sgdUpdate',
