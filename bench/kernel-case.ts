@@ -112,7 +112,8 @@ export function operandValues(name: string, shape: Shape): Float32Array<ArrayBuf
   return values;
 }
 
-const operandIndex = (operands: ReadonlyMap<string, Shape>, values: typeof operandValues) =>
+/** Operands as a checkpoint has them. */
+export const operandIndex = (operands: ReadonlyMap<string, Shape>, values: typeof operandValues) =>
   readSafetensorsIndex(
     bytesSource(
       'operands',

@@ -1,5 +1,5 @@
 import { OURS } from './peers/names.ts';
-import type { PeerReport } from './peers/peer-report.ts';
+import { type PeerReport, timedPeers } from './peers/peer-report.ts';
 import type { BenchReport } from './report.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
 
@@ -29,7 +29,7 @@ const ownCells = ({ rows }: BenchReport): string[][] => [
 ];
 
 function peerCells({ rows }: PeerReport): string[][] {
-  const names = [...new Set(rows.flatMap(({ peers }) => Object.keys(peers)))];
+  const names = timedPeers(rows);
   const number = (value: number | null | undefined): string =>
     value === null || value === undefined ? '–' : formatNumber(value);
   return [

@@ -1,5 +1,5 @@
 import type { PeerReport } from '../peers/peer-report.ts';
-import { formatPeers } from '../peers/peer-report.ts';
+import { formatPeerNotes, formatPeerTable } from '../peers/peer-report.ts';
 import type { BenchReport, BenchRow } from '../report.ts';
 import { formatLimits, formatModels } from '../report.ts';
 import { formatNumber, formatPercent } from '../statistics.ts';
@@ -28,7 +28,7 @@ export function reportPage(report: BenchReport | PeerReport, history: readonly K
     ),
     section(
       'Limits',
-      'What this adapter does at best, measured before and after the rows.',
+      'What this adapter does at best, measured beside the rows.',
       pre(formatLimits(report.limits)),
     ),
   ];
@@ -57,15 +57,18 @@ const section = (title: string, words: string, content: string): string =>
 const pre = (lines: readonly string[]): string =>
   lines.length === 0 ? '' : `<pre>${escapeText(lines.join('\n'))}</pre>`;
 
+const list = (lines: readonly string[]): string =>
+  `<ul>${lines.map((line) => `<li>${escapeText(line)}</li>`).join('')}</ul>`;
+
 function facts({ driver, node, commit, measuredAt, loadAverage }: BenchReport | PeerReport): string {
-  const list = [
+  const pairs = [
     ['driver', driver],
     ['commit', commit],
     ['measured', measuredAt.slice(0, 16).replace('T', ' ')],
     ['Node', node],
     ['load average', loadAverage.map((load) => load.toFixed(2)).join(' ')],
   ];
-  return `<dl>${list.map(([name = '', value = '']) => `<div><dt>${name}</dt><dd>${escapeText(value)}</dd></div>`).join('')}</dl>`;
+  return `<dl>${pairs.map(([name = '', value = '']) => `<div><dt>${name}</dt><dd>${escapeText(value)}</dd></div>`).join('')}</dl>`;
 }
 
 const warning = ({ loadAverage: [load = 0] }: BenchReport | PeerReport): string =>
@@ -123,7 +126,7 @@ function peerSections(report: PeerReport): string[] {
     section(
       'Rows',
       'Medians in ms. Every result was compared whole with an f64 reference before it was timed.',
-      pre(formatPeers(report)),
+      pre(formatPeerTable(report)) + list(formatPeerNotes(report)),
     ),
   ];
 }

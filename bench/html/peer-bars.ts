@@ -1,4 +1,4 @@
-import type { PeerReport } from '../peers/peer-report.ts';
+import { type PeerReport, timedPeers } from '../peers/peer-report.ts';
 import { formatNumber } from '../statistics.ts';
 import { legend, seriesClass } from './chart-frame.ts';
 import { element, escapeText, line, svg, text } from './svg.ts';
@@ -10,7 +10,7 @@ const BAR = 13;
 
 /** A group of bars a row: the time of each engine over ours, so that rows of microseconds and of seconds compare. */
 export function peerBars({ rows }: Pick<PeerReport, 'rows'>): string {
-  const names = [...new Set(rows.flatMap(({ peers }) => Object.keys(peers)))];
+  const names = timedPeers(rows);
   const timed = rows.filter(({ ms }) => ms !== null);
   if (timed.length === 0) return '';
   // Beyond ten times all are far: bars end there, with their number.

@@ -8,7 +8,7 @@ const series = (colours: readonly string[]): string =>
 export const STYLE = `
 :root{color-scheme:light dark;--page:#fff;--ink:#18202c;--soft:#566072;--grid:#e4e8ee;--roof:#18202c;--box:#f5f7fa;--warn:#92400e;--warn-box:#fef3c7;${series(LIGHT)}}
 @media(prefers-color-scheme:dark){:root{--page:#11151c;--ink:#e6eaf0;--soft:#9aa5b5;--grid:#262d38;--roof:#e6eaf0;--box:#181e27;--warn:#fcd34d;--warn-box:#3a2a08;${series(DARK)}}}
-body{margin:0 auto;max-width:60rem;padding:2rem 1.25rem 4rem;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
+body{margin:0 auto;max-width:64rem;padding:2rem 1.25rem 4rem;background:var(--page);color:var(--ink);font:16px/1.55 system-ui,sans-serif}
 h1{font-size:1.75rem;line-height:1.25;margin:0 0 1rem}
 h2{font-size:1.2rem;margin:3rem 0 .25rem}
 p{margin:.25rem 0 1rem;color:var(--soft)}
@@ -35,6 +35,8 @@ ${LIGHT.map((_, i) => `.dot.s${i},.bar.s${i},.band.s${i}{fill:var(--s${i})}.curv
 .legend{display:flex;flex-wrap:wrap;gap:.25rem 1.25rem;margin:.5rem 0 0;padding:0;list-style:none;font-size:.85rem}
 .legend li::before{content:"";display:inline-block;width:.7em;height:.7em;margin-right:.45em;border-radius:2px}
 pre{margin:0;padding:.9rem;border-radius:6px;background:var(--box);font-size:12.5px;line-height:1.5;overflow-x:auto}
+ul{padding-left:1.1rem;font-size:.85rem;color:var(--soft)}
+.legend{color:var(--ink)}
 table{border-collapse:collapse;font-size:.8rem;font-variant-numeric:tabular-nums;white-space:nowrap}
 th{position:sticky;top:0;background:var(--page);text-align:right;font-weight:600}
 th,td{padding:.2rem .6rem;border-bottom:1px solid var(--grid);text-align:right}

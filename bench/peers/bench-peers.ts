@@ -15,7 +15,7 @@ import { formatPeers } from './peer-report.ts';
 import { runPeers, startClock } from './run-peers.ts';
 
 /** Quick ends within a quarter of an hour on a busy machine too: what is under way at 12 minutes is cut. */
-const QUICK = { secondsPerCase: 6, leastRounds: 3, mostRounds: 15, casesSeconds: 600, requestsSeconds: 720 };
+const QUICK = { secondsPerCase: 6, leastRounds: 2, mostRounds: 15, casesSeconds: 600, requestsSeconds: 720 };
 const FULL = {
   secondsPerCase: 40,
   leastRounds: 9,

@@ -2,11 +2,15 @@ import type { Shape } from '../../src/core/shape.ts';
 import type { OpOf } from './peer-case.ts';
 
 /** Operands of a block by the names of Hugging Face checkpoints; keys and values in the cache are `past.N.key`, `past.N.value`. */
-export function blockTensors(one: OpOf<'vit block' | 'decoder step'>): Readonly<Record<string, Shape>> {
-  return one.op === 'vit block' ? vitTensors(one) : decoderTensors(one);
+export function blockTensors(
+  one: OpOf<'vit block' | 'train step' | 'decoder step'>,
+): Readonly<Record<string, Shape>> {
+  if (one.op === 'decoder step') return decoderTensors(one);
+  const tensors = vitTensors(one);
+  return one.op === 'train step' ? { ...tensors, target: [1, one.seq, one.hidden] } : tensors;
 }
 
-function vitTensors({ seq, hidden: C, mlp: F }: OpOf<'vit block'>): Record<string, Shape> {
+function vitTensors({ seq, hidden: C, mlp: F }: OpOf<'vit block' | 'train step'>): Record<string, Shape> {
   const linear = (name: string, outputs: number, inputs: number): Record<string, Shape> => ({
     [`${name}.weight`]: [outputs, inputs],
     [`${name}.bias`]: [outputs],

@@ -1,9 +1,10 @@
 import { peerVersion } from './install.ts';
-import { OURS } from './names.ts';
+import { OURS, TORCH } from './names.ts';
 import { nodeHost } from './node-realm.ts';
 import type { PeerBrowser } from './page-realm.ts';
 import type { PeerHost } from './peer-host.ts';
 import { PEERS, type RealmKind } from './peers.ts';
+import { torchHost } from './torch.ts';
 
 /** An engine and where it runs. */
 export interface Engine {
@@ -29,13 +30,14 @@ export function openEngines(
   browser: PeerBrowser | undefined,
   limitMs: () => number,
 ): readonly Engine[] {
-  return Object.entries(PEERS).flatMap(([name, { realms }]): readonly Engine[] => {
+  const engines = Object.entries(PEERS).flatMap(([name, { realms }]): readonly Engine[] => {
     const can = (realm: RealmKind): boolean => realms.includes(realm);
     if (browser && can('page') && (inBrowser || realms[0] === 'page'))
       return [{ host: browser.host(name, limitMs), realm: browser.name }];
     if (inBrowser || !can('node')) return [];
     return [{ host: nodeHost(name, folder, adapter, limitMs), realm: `Node ${process.version}` }];
   });
+  return [...engines, { host: torchHost(TORCH, limitMs), realm: 'Python' }];
 }
 
 /** Version and realm of each peer. */
@@ -43,6 +45,6 @@ export const versionsOf = (engines: readonly Engine[]): Readonly<Record<string, 
   Object.fromEntries(
     engines.map(({ host: { name }, realm }) => [
       name,
-      name === OURS ? realm : `${peerVersion(PACKAGE_OF[name] ?? name)} in ${realm}`,
+      name === OURS || name === TORCH ? realm : `${peerVersion(PACKAGE_OF[name] ?? name)} in ${realm}`,
     ]),
   );

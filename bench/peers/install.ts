@@ -4,6 +4,8 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { DeviceError } from '../../src/core/errors.ts';
 import { cacheFolder } from '../../src/device/cache-folder.ts';
+import { bundleTfjs } from './bundle-tfjs.ts';
+import { TFJS_BUNDLE } from './tfjs-bundle.ts';
 
 /**
  * What the peers are, to the version. They take 540 MB, which nobody who does not compare should download, so they lie in
@@ -41,7 +43,10 @@ export async function arePeersInstalled(): Promise<boolean> {
  */
 export async function installPeers(onProgress: (what: string) => void): Promise<string> {
   const folder = peersFolder();
-  if (await arePeersInstalled()) return folder;
+  if (await arePeersInstalled()) {
+    if (!existsSync(join(folder, TFJS_BUNDLE))) await bundleTfjs(folder);
+    return folder;
+  }
   onProgress(`installing peers into ${folder}`);
   await mkdir(folder, { recursive: true });
   await writeFile(join(folder, 'package.json'), MANIFEST);
@@ -51,6 +56,7 @@ export async function installPeers(onProgress: (what: string) => void): Promise<
     throw new DeviceError(
       `bench: npm left no onnxruntime-node in ${folder}. Remove the folder and try again.`,
     );
+  await bundleTfjs(folder);
   // Last, so that a cut installation is not taken for a whole one.
   await writeFile(join(folder, DONE), MANIFEST);
   return folder;

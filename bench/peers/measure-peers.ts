@@ -8,7 +8,7 @@ import { type PeerCase, peerCaseName } from './peer-case.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { PeerTiming } from './peer-report.ts';
 import { expectedResult, whyWrong } from './result-check.ts';
-import { tesseraCase } from './tessera.ts';
+import { graphOf } from './tessera.ts';
 
 /** A case with what became of it in every engine. */
 export interface MeasuredPeers {
@@ -60,7 +60,7 @@ export async function measurePeers(
     if (taken.length > 0) timings[host.name] = timingOf(taken, one.reps);
     await host.close(one).catch(() => undefined);
   }
-  const { dispatches } = compile(tesseraCase(one).graph(), device.caps);
+  const { dispatches } = compile(await graphOf(one), device.caps);
   return { one, timings, costs: dispatches.map(({ cost }) => cost) };
 }
 

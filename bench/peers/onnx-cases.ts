@@ -16,6 +16,7 @@ export interface OnnxResult {
 
 /** Attention and blocks have a form of fused ops and one of plain ops. */
 export const onnxVariants = ({ op, dtype }: PeerCase): number => {
+  if (op === 'train step') return 0;
   if (op === 'attention' || op === 'vit block') return 2;
   return dtype === 'q4' && op !== 'matvec' ? 0 : 1;
 };
@@ -57,6 +58,7 @@ export function onnxRepeated(one: PeerCase, variant: number): Uint8Array {
 const floatOf = ({ dtype }: PeerCase): 'f32' | 'f16' => (dtype === 'f16' ? 'f16' : 'f32');
 
 function addCase(graph: OnnxGraph, one: PeerCase, variant: number): OnnxResult {
+  if (one.op === 'train step') throw new Error('ONNX Runtime does not train here');
   const float = floatOf(one);
   const shapes = tensorsOf(one);
   const of = (name: string): string => graph.constant(name, shapes[name] ?? [], float, caseValues(one, name));

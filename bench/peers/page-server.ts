@@ -2,7 +2,9 @@ import { createReadStream } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join, normalize, sep } from 'node:path';
-import { build } from 'esbuild';
+import { build, type PluginBuild } from 'esbuild';
+import { TFJS_ENTRY } from './bundle-tfjs.ts';
+import { TFJS_BUNDLE } from './tfjs-bundle.ts';
 
 export interface PageServer {
   readonly url: string;
@@ -17,12 +19,7 @@ const TYPES: Readonly<Record<string, string>> = {
   '.wasm': 'application/wasm',
 };
 /** Packages that a page may ask for. */
-const LOADED = [
-  '@jax-js/jax',
-  '@tensorflow/tfjs-core',
-  '@tensorflow/tfjs-backend-webgpu',
-  'onnxruntime-web/webgpu',
-];
+const LOADED = ['@jax-js/jax', 'onnxruntime-web/webgpu', TFJS_BUNDLE];
 
 /** A page at `/` on this machine alone, the engines bundled for it at `/page.js`, and files of packages under `/packages`. */
 export async function servePeerPage(folder: string): Promise<PageServer> {
@@ -46,6 +43,15 @@ export async function servePeerPage(folder: string): Promise<PageServer> {
   return { url: `http://127.0.0.1:${port}/`, close: () => void server.close() };
 }
 
+/** In a page it is bundled with the rest, not for Node. */
+function resolveTfjs({ onResolve, onLoad }: PluginBuild): void {
+  onResolve({ filter: /tfjs\.bundle\.js$/ }, ({ path }) => ({ path, namespace: 'tfjs' }));
+  onLoad({ filter: /.*/, namespace: 'tfjs' }, () => ({
+    contents: TFJS_ENTRY,
+    resolveDir: import.meta.dirname,
+  }));
+}
+
 async function bundle(folder: string) {
   const imports = LOADED.map((name) => `'${name}': () => import('${name}')`);
   const { outputFiles } = await build({
@@ -58,6 +64,7 @@ async function bundle(folder: string) {
       resolveDir: import.meta.dirname,
       sourcefile: 'page.js',
     },
+    plugins: [{ name: 'tfjs', setup: resolveTfjs }],
     nodePaths: [join(folder, 'node_modules')],
     bundle: true,
     splitting: true,

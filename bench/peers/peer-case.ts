@@ -13,6 +13,13 @@ export type PeerCase = PeerOp & {
   readonly reps: number;
 };
 
+interface VitSizes {
+  readonly seq: number;
+  readonly hidden: number;
+  readonly heads: number;
+  readonly mlp: number;
+}
+
 export type PeerOp =
   /** a [m, k] times b [k, n]. */
   | { readonly op: 'matmul'; readonly m: number; readonly k: number; readonly n: number }
@@ -28,13 +35,11 @@ export type PeerOp =
       readonly causal: boolean;
     }
   /** A pre-norm layer with biases and exact GELU. x [1, seq, hidden] */
-  | {
-      readonly op: 'vit block';
-      readonly seq: number;
-      readonly hidden: number;
-      readonly heads: number;
-      readonly mlp: number;
-    }
+  | ({ readonly op: 'vit block' } & VitSizes)
+  /**
+   * Its mean square off a target, the gradients of all parameters and AdamW. The result is the losses of the first steps.
+   */
+  | ({ readonly op: 'train step' } & VitSizes)
   /** One token through Llama layers and the last norm, `past` tokens in the cache. x [1, 1, hidden] */
   | {
       readonly op: 'decoder step';
@@ -65,6 +70,7 @@ export function shapeName(one: PeerOp): string {
     case 'attention':
       return `${one.heads}x${one.seq}x${one.headDim}${one.causal ? ' causal' : ''}`;
     case 'vit block':
+    case 'train step':
       return `${one.seq}x${one.hidden}`;
     default:
       return `${one.layers}x${one.hidden} past=${one.past}`;
@@ -102,7 +108,8 @@ export function caseValues(one: PeerCase, name: string): Float32Array<ArrayBuffe
   return values;
 }
 
-export const isBlock = ({ op }: PeerOp): boolean => op === 'vit block' || op === 'decoder step';
+export const isBlock = ({ op }: PeerOp): boolean =>
+  op === 'vit block' || op === 'decoder step' || op === 'train step';
 
 /** The values of a q4 weight as Tessera packs them: what the others are given, so that all multiply by the same. */
 export function packedValues(values: Float32Array, columns: number): Float64Array {

@@ -35,6 +35,7 @@ export const peerCases: readonly PeerCase[] = [
   one({ op: 'softmax', rows: 2364, cols: 197 }, 4),
   one({ op: 'layernorm', rows: 4096, cols: 1024 }, 2),
   one({ op: 'attention', heads: 16, seq: 512, headDim: 64, causal: true }, 1),
+  one({ op: 'train step', seq: 197, hidden: 192, heads: 3, mlp: 768 }, 1),
   matmul(512, 512, 512, 2, 'f16'),
   matvec(2048, 2048, 8, 'f16'),
   one({ op: 'softmax', rows: 1024, cols: 1024 }, 4, 'f16'),

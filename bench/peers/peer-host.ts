@@ -19,7 +19,7 @@ export interface PeerLine {
 }
 
 /** Longest that an engine may take for one request: some compile a minute. */
-export const LIMIT_MS = 90_000;
+export const LIMIT_MS = 150_000;
 
 /**
  * A host over lines, which `connect` opens when they are needed and again after one was cut for being late, that is

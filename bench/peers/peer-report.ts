@@ -4,8 +4,8 @@ import type { Environment } from '../environment.ts';
 import type { Limits } from '../limits.ts';
 import { formatNumber, formatPercent, type Spread } from '../statistics.ts';
 import type { MeasuredPeers } from './measure-peers.ts';
-import { OURS } from './names.ts';
-import { shapeName } from './peer-case.ts';
+import { OURS, TORCH } from './names.ts';
+import { type PeerOp, shapeName } from './peer-case.ts';
 
 /** Times of one op in ms, or why there are none. */
 export type PeerTiming =
@@ -24,7 +24,7 @@ export interface PeerReport extends Environment {
   readonly versions: Readonly<Record<string, string>>;
   readonly limits: Limits;
   readonly rows: readonly PeerRow[];
-  /** Geometric mean over rows of the best peer's time over ours; null where no row has both. */
+  /** Geometric mean over the rows that count of the best peer's time over ours; null where no row has both. */
   readonly geomeanVsBestPeer: number | null;
   readonly minVsBestPeer: number | null;
   /** Cases that there was no time for. */
@@ -42,6 +42,10 @@ export interface PeerRow {
   readonly bestPeer: string | null;
   /** The best peer's time over ours: above 1 we are faster. */
   readonly vsBestPeer: number | null;
+  /** Whether the row is one of those that the sums are taken over. */
+  readonly counts: boolean;
+  /** torch's time on the CPU over ours, of training. */
+  readonly vsTorch: number | null;
   /** The same of processor time: what to look at where the adapter is a CPU that has other work. */
   readonly cpuVsBestPeer: number | null;
   readonly gflops: number | null;
@@ -52,6 +56,12 @@ export interface PeerRow {
   /** Spread and samples, or the reason, of every engine. */
   readonly timings: Readonly<Record<string, PeerTiming>>;
 }
+
+/** What the sums are taken over: the ops that inference consists of. */
+const COUNTED: readonly PeerOp['op'][] = [
+  ...(['matmul', 'matvec', 'attention', 'softmax', 'layernorm'] as const),
+  ...(['vit block', 'decoder step'] as const),
+];
 
 export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits): PeerRow {
   const median = (name: string): number | null => {
@@ -65,7 +75,8 @@ export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits):
   const names = Object.keys(timings).filter((name) => name !== OURS);
   const ms = median(OURS);
   const peers = Object.fromEntries(names.map((name) => [name, median(name)]));
-  const best = leastOf(names, median);
+  const rivals = names.filter((name) => name !== TORCH);
+  const best = leastOf(rivals, median);
   const flops = costs.reduce((sum, cost) => sum + cost.flops, 0);
   const bytes = costs.reduce((sum, cost) => sum + cost.bytesRead + cost.bytesWritten, 0);
   const bound = boundOf(costs, limits);
@@ -77,7 +88,9 @@ export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits):
     peers,
     bestPeer: best?.name ?? null,
     vsBestPeer: ratioOf(best?.ms, ms),
-    cpuVsBestPeer: ratioOf(leastOf(names, cpu)?.ms, cpu(OURS)),
+    counts: COUNTED.includes(one.op),
+    vsTorch: ratioOf(median(TORCH) ?? undefined, ms),
+    cpuVsBestPeer: ratioOf(leastOf(rivals, cpu)?.ms, cpu(OURS)),
     gflops: ms === null ? null : flops / (ms * 1e6),
     gbps: ms === null ? null : bytes / (ms * 1e6),
     fraction: ms === null ? null : bound.ms / ms,
@@ -110,9 +123,10 @@ export function geometricMean(ratios: readonly number[]): number | null {
 
 /** The two numbers that stand for all rows. */
 export function summarize(
-  rows: readonly Pick<PeerRow, 'vsBestPeer'>[],
+  rows: readonly Pick<PeerRow, 'vsBestPeer' | 'counts'>[],
 ): Pick<PeerReport, 'geomeanVsBestPeer' | 'minVsBestPeer'> {
-  const ratios = rows.map(({ vsBestPeer }) => vsBestPeer).filter((ratio) => ratio !== null);
+  const counted = rows.filter(({ counts }) => counts);
+  const ratios = counted.map(({ vsBestPeer }) => vsBestPeer).filter((ratio) => ratio !== null);
   return {
     geomeanVsBestPeer: geometricMean(ratios),
     minVsBestPeer: ratios.length === 0 ? null : Math.min(...ratios),
@@ -121,9 +135,21 @@ export function summarize(
 
 const cell = (value: number | null): string => (value === null ? '-' : formatNumber(value));
 
+/** The peers that have a time in any row. */
+export function timedPeers(rows: readonly Pick<PeerRow, 'peers'>[]): readonly string[] {
+  const all = new Set(rows.flatMap(({ peers }) => Object.keys(peers)));
+  return [...all].filter((name) => rows.some(({ peers }) => (peers[name] ?? null) !== null));
+}
+
 /** Medians in ms side by side, then what could not be timed and why, then the sums. */
-export function formatPeers(report: PeerReport): string[] {
-  const names = [...new Set(report.rows.flatMap(({ peers }) => Object.keys(peers)))];
+export const formatPeers = (report: PeerReport): string[] => [
+  ...formatPeerTable(report),
+  '',
+  ...formatPeerNotes(report),
+];
+
+export function formatPeerTable(report: PeerReport): string[] {
+  const names = timedPeers(report.rows);
   const header = ['op', 'shape', 'dtype', OURS, ...names, 'vs best', 'by CPU time', 'of limit', ''];
   const cells = report.rows.map((row) => [
     row.op,
@@ -136,16 +162,23 @@ export function formatPeers(report: PeerReport): string[] {
     row.boundBy,
   ]);
   const numbers = Array.from({ length: names.length + 4 }, () => 'right' as const);
-  const table = formatTable([header, ...cells], ['left', 'left', 'left', ...numbers]);
-  const versions = Object.entries(report.versions).map(([name, version]) => `${name}: ${version}`);
-  return [...table, '', ...versions, ...formatReasons(report), ...formatSums(report)];
+  return formatTable([header, ...cells], ['left', 'left', 'left', ...numbers]);
 }
+
+/** Where each engine ran, what could not be timed and why, and the sums. */
+export function formatPeerNotes(report: PeerReport): string[] {
+  const versions = Object.entries(report.versions).map(([name, version]) => `${name}: ${version}`);
+  return [...versions, ...formatReasons(report), ...formatTorch(report), ...formatSums(report)];
+}
+
+/** What torch can't do but training needs no telling. */
+const isExpected = (name: string, op: string): boolean => name === TORCH && op !== 'train step';
 
 function formatReasons({ rows, leftOut }: PeerReport): string[] {
   const reasons = new Map<string, string[]>();
   for (const { op, shape, dtype, timings } of rows) {
     for (const [name, timing] of Object.entries(timings)) {
-      if (!('reason' in timing)) continue;
+      if (!('reason' in timing) || isExpected(name, op)) continue;
       const key = `${name}: ${timing.reason}`;
       reasons.set(key, [...(reasons.get(key) ?? []), `${op} ${shape} ${dtype}`]);
     }
@@ -153,6 +186,13 @@ function formatReasons({ rows, leftOut }: PeerReport): string[] {
   const lines = [...reasons].map(([reason, cases]) => `${reason} (${cases.join(', ')})`);
   return leftOut.length === 0 ? lines : [...lines, `left out for want of time: ${leftOut.join(', ')}`];
 }
+
+const formatTorch = ({ rows }: PeerReport): string[] =>
+  rows.flatMap(({ op, shape, dtype, vsTorch }) =>
+    typeof vsTorch !== 'number'
+      ? []
+      : [`${op} ${shape} ${dtype}: ${formatNumber(vsTorch)}x the speed of ${TORCH}`],
+  );
 
 const formatSums = ({ geomeanVsBestPeer, minVsBestPeer }: PeerReport): string[] =>
   geomeanVsBestPeer === null

@@ -20,6 +20,14 @@ import {
   shapeName,
   tensorsOf,
 } from './peer-case.ts';
+import { openTraining, trainingGraph } from './tessera-train.ts';
+
+/** A case that is one pass. */
+type Forward = Exclude<PeerCase, OpOf<'train step'>>;
+
+/** Its graph, of which costs are counted. */
+export const graphOf = async (one: PeerCase): Promise<Graph> =>
+  one.op === 'train step' ? trainingGraph(one) : tesseraCase(one).graph();
 
 /** This engine, through the same door as the others. */
 export async function startTessera({ adapter }: Realm): Promise<Peer> {
@@ -28,6 +36,7 @@ export async function startTessera({ adapter }: Realm): Promise<Peer> {
     version: device.caps.adapterName,
     variants: ({ dtype }) => (dtype === 'f16' && !device.caps.features.shaderF16 ? 0 : 1),
     async open(one) {
+      if (one.op === 'train step') return openTraining(device, one);
       const open = await tesseraCase(one).open(device);
       const { session, inputs } = open;
       return {
@@ -43,7 +52,7 @@ export async function startTessera({ adapter }: Realm): Promise<Peer> {
 }
 
 /** The case as Tessera runs it: also what gives its cost and, in f64, its expected result. */
-export function tesseraCase(one: PeerCase): KernelCase {
+export function tesseraCase(one: Forward): KernelCase {
   return kernelCase({
     op: one.op,
     shape: shapeName(one),
@@ -55,7 +64,7 @@ export function tesseraCase(one: PeerCase): KernelCase {
   });
 }
 
-function buildCase(one: PeerCase, operand: Operand): Tensor {
+function buildCase(one: Forward, operand: Operand): Tensor {
   const storage = one.dtype === 'f16' ? 'f16' : 'f32';
   const shapes = tensorsOf(one);
   const of = (name: string): Tensor => {

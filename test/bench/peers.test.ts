@@ -23,6 +23,7 @@ const step: PeerCase = {
   dtype: 'f32',
   reps: 1,
 };
+const train: PeerCase = { op: 'train step', seq: 3, hidden: 8, heads: 2, mlp: 16, dtype: 'f32', reps: 1 };
 const q4: PeerCase = { op: 'matvec', k: 64, n: 6, dtype: 'q4', reps: 1 };
 const isInstalled = await arePeersInstalled();
 
@@ -31,7 +32,16 @@ describe('what engines are asked', () => {
     const names = peerCases.map((one) => `${one.op} ${shapeName(one)} ${one.dtype}`);
     expect(new Set(names).size).toBe(names.length);
     expect(new Set(peerCases.map(({ op }) => op))).toEqual(
-      new Set(['matmul', 'matvec', 'softmax', 'layernorm', 'attention', 'vit block', 'decoder step']),
+      new Set([
+        'matmul',
+        'matvec',
+        'softmax',
+        'layernorm',
+        'attention',
+        'vit block',
+        'decoder step',
+        'train step',
+      ]),
     );
   });
 
@@ -45,6 +55,13 @@ describe('what engines are asked', () => {
     const reference = expectedResult(matmul);
     expect(reference.length).toBe(20);
     reference.forEach((value, i) => void expect(value).toBeCloseTo(expected[i] ?? Number.NaN, 12));
+  });
+
+  test('is a loss that a training lowers', () => {
+    const losses = [...expectedResult(train)];
+    expect(losses.length).toBe(3);
+    expect(losses[1]).toBeLessThan(losses[0] ?? 0);
+    expect(losses[2]).toBeLessThan(losses[1] ?? 0);
   });
 
   test('is told apart from a result that is off anywhere', () => {
@@ -74,7 +91,7 @@ describeOnAdapters('engines', (getDevice) => {
   test('this one gives the reference, in a process of its own', async () => {
     const host = nodeHost(OURS, '', getDevice().caps.adapterName);
     try {
-      for (const one of [matmul, softmax, vit, step, q4]) {
+      for (const one of [matmul, softmax, vit, step, train, q4]) {
         const timings = await measure(one, [host]);
         expect(timings).toEqual({
           tessera: {
@@ -96,7 +113,7 @@ describeOnAdapters('engines', (getDevice) => {
     const { adapterName } = getDevice().caps;
     const hosts = [nodeHost(OURS, '', adapterName), nodeHost('tfjs', peersFolder(), adapterName)];
     try {
-      for (const one of [matmul, softmax]) {
+      for (const one of [matmul, softmax, train]) {
         const timings = await measure(one, hosts);
         expect(Object.keys(timings)).toEqual(['tessera', 'tfjs']);
         for (const timing of Object.values(timings)) expect(timing).toMatchObject({ samples: 1 });
