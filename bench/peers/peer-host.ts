@@ -18,21 +18,18 @@ export interface PeerLine {
   end(): Promise<void>;
 }
 
-/** Longest that an engine may take for one request: some compile a minute. */
-export const LIMIT_MS = 150_000;
-
 /**
  * A host over lines, which `connect` opens when they are needed and again after one was cut for being late, that is
- * `limitMs()` after it was asked; at 0 nothing is asked any more.
+ * `limitMs()` after it was asked; at 0 nothing is asked any more. By default that is longer than anything here compiles.
  */
 export function peerHost(
   name: string,
   connect: () => Promise<PeerLine>,
-  limitMs: () => number = () => LIMIT_MS,
+  limitMs: () => number = () => 150_000,
 ): PeerHost {
   let line: PeerLine | undefined;
   const ask = async (request: PeerRequest): Promise<number | Float32Array | PeerSample> => {
-    const most = Math.min(LIMIT_MS, limitMs());
+    const most = limitMs();
     if (most <= 0) throw new Error('the run had no time left');
     line ??= await connect();
     let timer: NodeJS.Timeout | undefined;

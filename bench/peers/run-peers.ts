@@ -19,15 +19,25 @@ export interface PeerRun extends PeerOptions {
 export interface RunClock {
   /** Until no case begins any more. */
   leftForCases(): number;
-  /** Until no engine is asked any more. */
-  leftForRequests(): number;
+  /** What an engine may take for what it is asked now; from 0 on it isn't asked. */
+  leftForRequest(): number;
+}
+
+/** Seconds until no case begins any more, until no engine is asked any more, and that an engine may take for one request. */
+export interface RunSeconds {
+  readonly forCases: number;
+  readonly forAll: number;
+  readonly forRequest: number;
 }
 
 /** A clock that starts now. */
-export function startClock(casesSeconds: number, requestsSeconds: number): RunClock {
+export function startClock({ forCases, forAll, forRequest }: RunSeconds): RunClock {
   const startedMs = performance.now();
   const left = (seconds: number): number => startedMs + seconds * 1000 - performance.now();
-  return { leftForCases: () => left(casesSeconds), leftForRequests: () => left(requestsSeconds) };
+  return {
+    leftForCases: () => left(forCases),
+    leftForRequest: () => Math.min(1000 * forRequest, left(forAll)),
+  };
 }
 
 /** Limits, every case in every engine, and the limits again where asked for. Ends the engines. */
