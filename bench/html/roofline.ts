@@ -35,8 +35,13 @@ export function roofline(points: readonly RooflinePoint[], limits: Limits): stri
   const roof = (gbps: number, label: string): string => {
     const [lowest = 0.1] = y.ticks;
     const start = Math.max(first, lowest / gbps);
-    const words = text(x(start) + 8, y(start * gbps) - 10, `${label} ${formatNumber(gbps)} GB/s`, {
+    // Beside its own line, on the side away from the other: the two may lie close together.
+    const isUpper = gbps === cached;
+    const middle = (x(start) + x(peak / gbps)) / 2 + (isUpper ? -8 : 8);
+    const height = (y(start * gbps) + y(peak)) / 2 + (isUpper ? -4 : 12);
+    const words = text(middle, height, `${label} ${formatNumber(gbps)} GB/s`, {
       class: 'roof-text',
+      'text-anchor': isUpper ? 'end' : 'start',
     });
     return line(x(start), y(start * gbps), x(peak / gbps), y(peak), 'roof') + words;
   };

@@ -10,7 +10,7 @@ import { openEngines, versionsOf } from './engines.ts';
 import { installPeers } from './install.ts';
 import { openPeerBrowser, type PeerBrowser } from './page-realm.ts';
 import { peerCaseName } from './peer-case.ts';
-import { peerCases } from './peer-cases.ts';
+import { morePeerCases, peerCases } from './peer-cases.ts';
 import { formatPeers } from './peer-report.ts';
 import { runPeers, startClock } from './run-peers.ts';
 
@@ -26,7 +26,8 @@ const FULL_SECONDS = { forCases: 7000, forAll: 7200, forRequest: 150 };
 /** `tessera bench --peers`: gives its exit code, 1 where Tessera itself failed a case. */
 export async function benchPeers(options: BenchOptions, { stdout, stderr }: Terminal): Promise<number> {
   const filter = readFilter(options.filter);
-  const cases = peerCases.filter((one) => filter.test(peerCaseName(one)));
+  const all = options.quick ? peerCases : [...peerCases, ...morePeerCases];
+  const cases = all.filter((one) => filter.test(peerCaseName(one)));
   if (cases.length === 0) throw new UsageError(`--filter ${filter.source} matches no case.`);
   const progress = createProgressLine(stderr);
   const folder = await installPeers(progress.show).finally(progress.clear);

@@ -6,6 +6,7 @@ import { formatNumber, formatPercent, type Spread } from '../statistics.ts';
 import type { MeasuredPeers } from './measure-peers.ts';
 import { OURS, TORCH } from './names.ts';
 import { type PeerOp, shapeName } from './peer-case.ts';
+import { morePeerCases } from './peer-cases.ts';
 
 /** Times of one op in ms, or why there are none. */
 export type PeerTiming =
@@ -88,7 +89,7 @@ export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits):
     peers,
     bestPeer: best?.name ?? null,
     vsBestPeer: ratioOf(best?.ms, ms),
-    counts: COUNTED.includes(one.op),
+    counts: COUNTED.includes(one.op) && !morePeerCases.includes(one),
     vsTorch: ratioOf(median(TORCH) ?? undefined, ms),
     cpuVsBestPeer: ratioOf(leastOf(rivals, cpu)?.ms, cpu(OURS)),
     gflops: ms === null ? null : flops / (ms * 1e6),

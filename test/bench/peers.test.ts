@@ -4,7 +4,7 @@ import { measurePeers } from '../../bench/peers/measure-peers.ts';
 import { OURS } from '../../bench/peers/names.ts';
 import { nodeHost } from '../../bench/peers/node-realm.ts';
 import { caseValues, type PeerCase, shapeName, tensorsOf } from '../../bench/peers/peer-case.ts';
-import { peerCases } from '../../bench/peers/peer-cases.ts';
+import { morePeerCases, peerCases } from '../../bench/peers/peer-cases.ts';
 import type { PeerHost } from '../../bench/peers/peer-host.ts';
 import { expectedResult, whyWrong } from '../../bench/peers/result-check.ts';
 import { describeOnAdapters } from '../adapters.ts';
@@ -29,7 +29,7 @@ const isInstalled = await arePeersInstalled();
 
 describe('what engines are asked', () => {
   test('has names of its own', () => {
-    const names = peerCases.map((one) => `${one.op} ${shapeName(one)} ${one.dtype}`);
+    const names = [...peerCases, ...morePeerCases].map((one) => `${one.op} ${shapeName(one)} ${one.dtype}`);
     expect(new Set(names).size).toBe(names.length);
     expect(new Set(peerCases.map(({ op }) => op))).toEqual(
       new Set([
