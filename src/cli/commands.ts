@@ -39,8 +39,13 @@ export const commands: readonly CommandEntry[] = [
   },
   {
     name: 'train',
-    summary: 'train a small CLIP from nothing, as an example',
+    summary: 'train a small CLIP, compare projectors, or ways to pool frames, as examples',
     load: async () => (await import('./train.ts')).trainCommand,
+  },
+  {
+    name: 'sweep',
+    summary: 'train a grid of architectures from a typed config, with a table and plots',
+    load: async () => (await import('./sweep.ts')).sweepCommand,
   },
   {
     name: 'download',

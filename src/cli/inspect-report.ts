@@ -2,11 +2,11 @@ import { formatShape } from '../core/shape.ts';
 import type { DualEncoderReport } from '../embed/inspect.ts';
 import type { CheckpointReport, TensorTotals } from '../generate/inspect.ts';
 import { formatTable } from './table.ts';
-import { formatBytes, formatCount, formatParameters } from './units.ts';
+import { formatBytes, formatCount, formatFlops, formatParameters } from './units.ts';
 
 /** The text of `tessera inspect`, line by line. */
 export function formatReport(report: CheckpointReport): string[] {
-  const { text, vision, memory, precision, unusedTensors } = report;
+  const { text, vision, memory, precision, unusedTensors, flops } = report;
   return [
     ...formatTable([
       ['model', report.name],
@@ -42,6 +42,16 @@ export function formatReport(report: CheckpointReport): string[] {
         ],
         ['  scratch', formatBytes(memory.scratch)],
         ['  total', formatBytes(memory.total)],
+      ],
+      ['left', 'right'],
+    ),
+    '',
+    'FLOPs',
+    ...formatTable(
+      [
+        ...(vision ? [['  picture', formatFlops(flops.picture)]] : []),
+        ['  prompt', formatFlops(flops.prompt), `${formatCount(flops.promptTokens)} tokens`],
+        ['  answer', formatFlops(flops.token), 'a token'],
       ],
       ['left', 'right'],
     ),

@@ -1,8 +1,11 @@
 import { compile } from '../compile/compile.ts';
+import { planSummary } from '../compile/explain.ts';
 import type { Plan } from '../compile/plan.ts';
 import type { Caps } from '../core/caps.ts';
 import { DTYPE_BYTES, type WeightDType } from '../core/dtype.ts';
+import { invariant } from '../core/errors.ts';
 import { elementCount, type Shape } from '../core/shape.ts';
+import type { Graph } from '../graph/graph.ts';
 import type { Model, TextInfo, VisionInfo } from '../models/model.ts';
 import type { Precision } from '../models/parameters.ts';
 import type { TensorIndex } from '../weights/safetensors.ts';
@@ -19,6 +22,18 @@ export interface CheckpointReport extends TensorTotals {
   readonly precision: Precision;
   readonly unusedTensors: readonly string[];
   readonly memory: MemoryEstimate;
+  readonly flops: FlopsEstimate;
+}
+
+/** From the counts of the kernels in the compiled plans. */
+export interface FlopsEstimate {
+  /** Vision tower and projector on one usual picture; 0 for a language model. */
+  readonly picture: number;
+  /** The decoder over so many tokens of a prompt, where the context is filled up to its end. */
+  readonly prompt: number;
+  readonly promptTokens: number;
+  /** One token of an answer. */
+  readonly token: number;
 }
 
 /** A usual picture. */
@@ -101,15 +116,18 @@ export function inspectModel(
   { dtype, contextTokens }: InspectOptions,
 ): CheckpointReport {
   const precision = choosePrecision(dtype, BASELINE, index);
+  const promptTokens = Math.min(PROMPT_CHUNK, contextTokens);
   const promptChunk = buildDecoderGraph(model, weights, precision, {
-    seq: Math.min(PROMPT_CHUNK, contextTokens),
+    seq: promptTokens,
     capacity: contextTokens,
     imageRows: 0,
     spans: false,
     picker: 'greedy',
   });
-  const graphs = [...wholeModelGraphs(model, weights, precision, contextTokens), promptChunk];
-  const plans = graphs.map((graph) => compile(graph, BASELINE));
+  const [step, ...vision] = wholeModelGraphs(model, weights, precision, contextTokens).map(baselinePlan);
+  const prompt = baselinePlan(promptChunk);
+  invariant(step, 'a whole model has a decoder');
+  const plans = [step, ...vision, prompt];
   const { text } = model;
   const kvCachePerToken =
     2 * text.numHiddenLayers * text.numKeyValueHeads * text.headDim * DTYPE_BYTES[precision.kvCache];
@@ -132,7 +150,21 @@ export function inspectModel(
       scratch,
       total: weightBytes + kvCache + scratch,
     },
+    flops: {
+      picture: pictureFlops(model, vision),
+      prompt: planSummary(prompt).flops,
+      promptTokens,
+      token: planSummary(step).flops,
+    },
   };
+}
+
+const baselinePlan = (graph: Graph): Plan => compile(graph, BASELINE);
+
+/** The tower runs once a tile, what packs the tiles once. */
+function pictureFlops({ vision }: Model, [tile, pack]: readonly Plan[]): number {
+  const ofTiles = tile && vision ? vision.typicalLayout.tiles * planSummary(tile).flops : 0;
+  return ofTiles + (pack ? planSummary(pack).flops : 0);
 }
 
 const visionReport = ({ imageTokenId, typicalLayout }: VisionInfo): VisionReport => ({

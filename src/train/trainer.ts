@@ -2,7 +2,8 @@ import { compile } from '../compile/compile.ts';
 import { invariant } from '../core/errors.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Device } from '../device/gpu-device.ts';
-import type { Graph } from '../graph/graph.ts';
+import { Graph } from '../graph/graph.ts';
+import type { Parameters } from '../models/parameters.ts';
 import { CONTROL, PROGRESS, PROGRESS_SIZE } from '../ops/optimizer.ts';
 import type { HostArray } from '../runtime/host-array.ts';
 import { createSession, type Session } from '../runtime/session.ts';
@@ -12,7 +13,7 @@ import { randomTensors, type TensorInit } from '../weights/random-tensors.ts';
 import { readTensor } from '../weights/read-tensor.ts';
 import type { TensorIndex } from '../weights/safetensors.ts';
 import { weightScope } from '../weights/weight-scope.ts';
-import { type Adapter, parameterState, type Trainable } from './trainable-parameters.ts';
+import { type Adapter, bindTrainable, parameterState, type Trainable } from './trainable-parameters.ts';
 import {
   type BuildLoss,
   buildTrainingGraphs,
@@ -53,6 +54,8 @@ export interface Trainer {
    * promise gives what came of this one.
    */
   step(batches: readonly Batch[], learningRate: number): Promise<StepReport>;
+  /** A pass of another graph over the weights as they are when it runs: evaluation. Disposed of with the trainer. */
+  openPass(build: (graph: Graph, w: Parameters) => void): Promise<Session>;
   /** Names of all states, the parameters' and the optimizer's. */
   readonly stateNames: readonly string[];
   /** Values of states as they are after the steps submitted so far. */
@@ -103,6 +106,11 @@ export async function createTrainer(
       trainables: graphs.trainables,
       adapters: graphs.adapters,
       stateNames,
+      async openPass(build) {
+        const graph = new Graph();
+        build(graph, bindTrainable(graph, weightScope(index, 'evaluation'), options).parameters);
+        return open(graph, 'evaluation');
+      },
       step: createStep(batch, update, options.batchesPerStep ?? 1),
       async readStates(names) {
         // All copies are submitted before the first is awaited, so they are of one moment.

@@ -169,6 +169,14 @@ test('inspection counts what there is', () => {
     'multi_modal_projector',
     'vision_tower',
   ]);
+  // Two for each weight of the language model that a token meets, and what attention adds.
+  const { token, prompt, promptTokens, picture } = report.flops;
+  const weights = report.parametersByPart.language_model ?? 0;
+  expect(promptTokens).toBe(64);
+  expect(token / (2 * weights)).toBeGreaterThan(0.8);
+  expect(token / (2 * weights)).toBeLessThan(3);
+  expect(prompt).toBeGreaterThan(30 * token);
+  expect(picture).toBeGreaterThan(2 * (report.parametersByPart.vision_tower ?? 0));
 });
 
 test.each([

@@ -11,7 +11,7 @@ const SAMPLES = 3;
 
 type Rgb = readonly [red: number, green: number, blue: number];
 
-const RGB: Readonly<Record<Scene['colour'], Rgb>> = {
+export const RGB: Readonly<Record<Scene['colour'], Rgb>> = {
   red: [214, 40, 40],
   orange: [243, 140, 35],
   yellow: [240, 222, 60],
@@ -23,7 +23,7 @@ const RGB: Readonly<Record<Scene['colour'], Rgb>> = {
 };
 
 /** Whether a point lies in the shape of radius 1 around the origin; y points down. */
-const INSIDE: Readonly<Record<Scene['shape'], (x: number, y: number) => boolean>> = {
+export const INSIDE: Readonly<Record<Scene['shape'], (x: number, y: number) => boolean>> = {
   circle: (x, y) => x * x + y * y <= 1,
   square: (x, y) => Math.max(Math.abs(x), Math.abs(y)) <= 0.85,
   triangle: (x, y) => y <= 0.8 && Math.abs(x) <= (y + 1) / 1.8,
