@@ -38,7 +38,7 @@ export const classifyCommand = defineCommand({
   async run(values, images, terminal) {
     const { template, temperature, truncate, json } = values;
     requireModel('classify', values.model);
-    const labels = readLabels(values.labels, values.label);
+    const labels = readLabels('classify', values.labels, values.label);
     if (temperature === 0) throw new UsageError('--temperature is "0"; expected a number above 0.');
     if (template !== undefined && !template.includes('{}'))
       throw new UsageError(`--template is "${template}"; expected {} in it, where the label goes.`);
@@ -75,12 +75,18 @@ export const classifyCommand = defineCommand({
 });
 
 /** Throws UsageError where there are none, or an empty one. */
-function readLabels(list: string | undefined, single: readonly string[]): readonly string[] {
+export function readLabels(
+  command: string,
+  list: string | undefined,
+  single: readonly string[],
+): readonly string[] {
   const labels = [...(list?.split(',') ?? []), ...single].map((label) => label.trim());
   if (labels.length === 0) {
-    throw new UsageError('classify needs --labels "A,B,..." or --label TEXT. See: tessera classify --help');
+    throw new UsageError(
+      `${command} needs --labels "A,B,..." or --label TEXT. See: tessera ${command} --help`,
+    );
   }
-  if (labels.includes('')) throw new UsageError('classify: a label is empty; expected text in each.');
+  if (labels.includes('')) throw new UsageError(`${command}: a label is empty; expected text in each.`);
   return labels;
 }
 

@@ -38,6 +38,16 @@ export const commands: readonly CommandEntry[] = [
     load: async () => (await import('./serve.ts')).serveCommand,
   },
   {
+    name: 'batch',
+    summary: 'caption, embed or classify a whole collection, here or on many machines',
+    load: async () => (await import('./batch.ts')).batchCommand,
+  },
+  {
+    name: 'worker',
+    summary: 'do the pictures of batches that come by way of Redis',
+    load: async () => (await import('./worker.ts')).workerCommand,
+  },
+  {
     name: 'train',
     summary: 'train a small CLIP, compare projectors, or ways to pool frames, as examples',
     load: async () => (await import('./train.ts')).trainCommand,

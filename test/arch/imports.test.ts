@@ -34,6 +34,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'processors',
   ],
   embed: ['core', 'graph', 'compile', 'device', 'runtime', 'weights', 'models', 'text', 'image', 'generate'],
+  batch: ['core', 'weights', 'image', 'embed'],
   look: ['core', 'models', 'text', 'image', 'generate', 'embed'],
   verify: [
     'core',
@@ -84,6 +85,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     'verify',
     'train',
     'server',
+    'batch',
     'index.ts',
   ],
   web: [
