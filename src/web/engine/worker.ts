@@ -3,7 +3,9 @@ import type { BuiltIn } from '../storage/remote-model.ts';
 import { createEngine } from './engine.ts';
 
 /** Put in by the build. */
-declare const BUILT_IN: BuiltIn;
+declare const BUILT_IN: Omit<BuiltIn, 'base'>;
 declare const VERSION: string;
 
-expose(createEngine({ builtIn: BUILT_IN, version: VERSION }));
+const base = new URL('models/demo/', self.location.href).href;
+
+expose(createEngine({ builtIn: { ...BUILT_IN, base }, version: VERSION }));

@@ -17,6 +17,8 @@ export interface RemoteModel {
 
 /** The model that is served beside the page. */
 export interface BuiltIn {
+  /** Ends with a slash. */
+  readonly base: string;
   /** Of its bytes, so that a new page does not read what an old one stored. */
   readonly revision: string;
   readonly files: Readonly<Record<string, number>>;
@@ -25,10 +27,10 @@ export interface BuiltIn {
 const HUB = 'https://huggingface.co';
 const LONGEST_LISTING = 16 * 2 ** 20;
 
-export const builtInModel = ({ revision, files }: BuiltIn): RemoteModel => ({
+export const builtInModel = ({ base, revision, files }: BuiltIn): RemoteModel => ({
   key: `built-in@${revision}`,
   name: 'Built-in model',
-  base: new URL('models/demo/', self.location.href).href,
+  base,
   files: new Map(Object.entries(files)),
 });
 
