@@ -56,11 +56,11 @@ function print(label: string, result: LoadResult): void {
     [
       `${label}: ${answered} answers in ${seconds.toFixed(0)} s, ${(tokens / seconds).toFixed(1)} tokens/s, ` +
         `${(answered / seconds).toFixed(2)} answers/s`,
-      `  429: ${refused}; other errors: ${errors.length}; answers unlike the reference's: ${wrong}`,
+      `  429: ${refused}; other errors: ${errors.length}; answers unlike the reference's: ${wrong.length}`,
       `  seconds per answer: median ${at(0.5)}, p90 ${at(0.9)}, longest ${at(1)}`,
       `  resident memory: ${mebi(memory.early)} MiB in the second quarter, ${mebi(memory.late)} in the last; ` +
         `GPU buffers: ${mebi(memory.gpuEarly)} and ${mebi(memory.gpuLate)} MiB`,
-      ...[...new Set(errors)].slice(0, 3).map((error) => `  error: ${error}`),
+      ...[...new Set([...errors, ...wrong])].slice(0, 5).map((text) => `  ${text}`),
     ].join('\n'),
   );
 }
@@ -86,7 +86,8 @@ async function main(args: string[]): Promise<void> {
   const together = await part(`batches of up to ${slots}`, slots ?? 1, seconds ?? 0);
   const speed = ({ tokens, seconds: time }: LoadResult): number => tokens / time;
   console.log(`batching: ${(speed(together) / speed(alone)).toFixed(2)} times the tokens per second`);
-  if (alone.errors.length + together.errors.length + alone.wrong + together.wrong > 0) process.exitCode = 1;
+  if (alone.errors.length + together.errors.length + alone.wrong.length + together.wrong.length > 0)
+    process.exitCode = 1;
 }
 
 await main(process.argv.slice(2)).catch((error: Error) => {

@@ -19,9 +19,13 @@ export async function startServer(options: readonly string[]): Promise<ServerPro
     });
     child.once('exit', (code) => reject(new Error(`tessera serve ended with ${code}: ${said}`)));
   });
+  const cut = (code: number | null, signal: string | null): void =>
+    console.error(`tessera serve ended by itself with ${code ?? signal}: ${said}`);
+  child.once('exit', cut);
   return {
     url,
     async stop() {
+      child.off('exit', cut);
       const ended = once(child, 'exit');
       child.kill('SIGTERM');
       const [code] = await ended;

@@ -16,8 +16,10 @@ export interface RunningServer {
   close(limitMs: number): Promise<void>;
 }
 
-/** How long a client may take to send headers, and a body. */
-const HEADERS_TIMEOUT_MS = 30_000;
+/** How long a connection may lie idle: longer than clients keep theirs, which would otherwise use one as it closes. */
+const KEEP_ALIVE_MS = 75_000;
+/** How long a client may take to send headers, counted from the end of what it sent before; and a body. */
+const HEADERS_TIMEOUT_MS = 80_000;
 const BODY_TIMEOUT_MS = 120_000;
 /** What is left of connections after every request was ended. */
 const LINGER_MS = 2000;
@@ -33,7 +35,11 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const server = createAdaptorServer({
     fetch: app.fetch,
     createServer,
-    serverOptions: { headersTimeout: HEADERS_TIMEOUT_MS, requestTimeout: BODY_TIMEOUT_MS },
+    serverOptions: {
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      requestTimeout: BODY_TIMEOUT_MS,
+    },
     overrideGlobalObjects: false,
   }) as ReturnType<typeof createServer>;
   await new Promise<void>((resolve, reject) => {

@@ -182,7 +182,8 @@ export async function createBatch(
       if (!running) await beginPrompt();
       await stepPrompt();
       if (active.length > 0) await stepAnswers();
-      if (running || ready.length + active.length > 0 || changed) continue;
+      const canAdmit = waiting.size > 0 && inSlots() < slots;
+      if (running || ready.length + active.length > 0 || canAdmit || changed) continue;
       await new Promise<void>((resolve) => {
         resume = resolve;
       });
