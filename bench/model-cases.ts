@@ -114,5 +114,5 @@ const decoderInputs = (seq: number, past: number) => ({
   ids: Uint32Array.from({ length: seq }, (_, i) => 8 + i),
   positions: Uint32Array.from({ length: seq }, (_, i) => past + i),
   past: Uint32Array.of(past),
-  lastRow: Uint32Array.of(seq - 1),
+  ...(seq > 1 && { lastRow: Uint32Array.of(seq - 1) }),
 });

@@ -113,9 +113,10 @@ export function formatLimits(limits: Limits): string[] {
   ]);
 }
 
-const MODEL_HEADER = 'model,dtype,load,first token,p10,p90,cold,tokens/s,p10,p90,GPU MiB,process MiB'.split(
-  ',',
-);
+const MODEL_HEADER =
+  'model,dtype,load,first token,p10,p90,cold,tokens/s,p10,p90,dispatches a token,GPU MiB,process MiB'.split(
+    ',',
+  );
 
 /** Times in ms. */
 export function formatModels(models: readonly ModelRow[]): string[] {
@@ -132,11 +133,12 @@ export function formatModels(models: readonly ModelRow[]): string[] {
       row.tokensPerSecond.median,
       row.tokensPerSecond.p10,
       row.tokensPerSecond.p90,
+      row.dispatchesPerToken,
       row.peakGpuBytes / 2 ** 20,
       row.peakRssBytes / 2 ** 20,
     ].map(formatNumber),
   ]);
-  const numbers = Array.from({ length: 10 }, () => 'right' as const);
+  const numbers = Array.from({ length: 11 }, () => 'right' as const);
   return formatTable([MODEL_HEADER, ...cells], ['left', 'left', ...numbers]);
 }
 

@@ -20,6 +20,7 @@ export interface ModelRow {
   /** Of the answers after it. */
   readonly firstTokenMs: Spread;
   readonly tokensPerSecond: Spread;
+  readonly dispatchesPerToken: number;
   readonly promptTokens: number;
   readonly answers: number;
   readonly peakGpuBytes: number;
@@ -65,6 +66,7 @@ export async function measureModel(
       coldFirstTokenMs: cold.firstTokenMs,
       firstTokenMs: spreadOf(warm.map((stats) => stats.firstTokenMs)),
       tokensPerSecond: spreadOf(warm.map((stats) => stats.tokensPerSecond)),
+      dispatchesPerToken: cold.dispatchesPerToken,
       promptTokens: cold.promptTokens,
       answers,
       peakGpuBytes: Math.max(...warm.map((stats) => stats.peakGpuBytes)),

@@ -11,13 +11,18 @@ export interface RunStats extends GenerationStats {
 
 /** The lines of `--stats`. */
 export function formatStats(stats: RunStats, adapterName: string): string[] {
-  const { promptTokens, generatedTokens, tokensPerSecond } = stats;
+  const { promptTokens, generatedTokens, tokensPerSecond, dispatchesPerToken } = stats;
   return formatTable([
     ['adapter', adapterName],
     ['load', formatMs(stats.loadMs)],
     ['weights', formatWeights(stats.weights)],
     ['first token', `${formatMs(stats.firstTokenMs)} (${promptTokens} prompt tokens)`],
-    ['speed', generatedTokens > 1 ? `${tokensPerSecond.toFixed(1)} tokens/s` : '-'],
+    [
+      'speed',
+      generatedTokens > 1
+        ? `${tokensPerSecond.toFixed(1)} tokens/s, ${dispatchesPerToken} dispatches a token`
+        : '-',
+    ],
     ['generated', `${generatedTokens} tokens in ${formatMs(stats.totalMs)}`],
     ['peak GPU memory', formatBytes(stats.peakGpuBytes)],
     ['seed', String(stats.seed)],

@@ -61,6 +61,10 @@ const typesKey = (tensors: Named<TensorType>): string =>
     .map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join()}]`)
     .join(' ');
 
+/** Whether some kernel can run `node` on the adapter. */
+export const isServed = (node: IrNode, caps: Caps): boolean =>
+  findCandidates(node, caps).candidates.length > 0;
+
 function choose(node: IrNode, signature: string, caps: Caps): Choice {
   const { candidates, refusals } = findCandidates(node, caps);
   const [fastest] = candidates;

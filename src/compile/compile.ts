@@ -39,6 +39,6 @@ export function kernelCalls(graph: Graph, caps: Caps): ReadonlyMap<string, IrNod
 function prepare(graph: Graph, caps: Caps, options: CompileOptions): { ir: Ir; storage: Storage } {
   const live = removeDead(lower(graph, options.keep ?? []));
   const split = rewrite(packWeights(live), splitWeightRules(caps.limits.maxStorageBufferBindingSize));
-  const ir = options.fuse === false ? split : fuse(split);
+  const ir = options.fuse === false ? split : fuse(split, caps);
   return { ir, storage: resolveStorage(ir) };
 }

@@ -11,7 +11,7 @@ export function packWeights(ir: Ir): Ir {
     for (const [name, tensor] of Object.entries(node.inputs)) {
       if (tensor.source.kind !== 'weight' || !tensor.source.packed) continue;
       packed.set(tensor, { ...tensor, dtype: tensor.source.packed });
-      if (node.op.traits.packable !== name || isFixed(node, name)) unfit.add(tensor);
+      if (!node.op.traits.packable?.includes(name) || isFixed(node, name)) unfit.add(tensor);
     }
   }
   for (const tensor of unfit) packed.delete(tensor);

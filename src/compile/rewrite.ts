@@ -20,7 +20,8 @@ export interface RewriteRule {
 export interface Surroundings {
   /**
    * The node of `op` that makes `tensor`, if it can move to where `tensor` is read: nobody else reads it, it is no
-   * output of the plan, and nothing it reads is updated in place.
+   * output of the plan, and nothing it reads is updated in place but by itself, with no other node than that reader
+   * touching what it updates.
    */
   soleProducer(tensor: IrTensor | undefined, op: Pick<Op, 'name'>): IrNode | undefined;
   /** The nodes of `op` that read `tensor`, which nobody updates in place. */
@@ -89,7 +90,7 @@ function createNodeList(ir: Ir) {
   const producers = new Map<IrTensor, IrNode>();
   const readers = new Map<IrTensor, Set<IrNode>>();
   const outputs = new Set(ir.outputs.values());
-  const isUpdated = updatedInPlace(ir);
+  const { isUpdated, isPrivate } = updatedInPlace(ir);
 
   const link = (node: IrNode): void => {
     present.add(node);
@@ -121,7 +122,9 @@ function createNodeList(ir: Ir) {
       const readCount = Object.values(node.outputs).reduce((sum, t) => sum + (readers.get(t)?.size ?? 0), 0);
       if (readCount !== 1 || Object.values(node.outputs).some((output) => outputs.has(output)))
         return undefined;
-      return Object.values(node.inputs).some(isUpdated) ? undefined : node;
+      return Object.values(node.inputs).some((input) => isUpdated(input) && !isPrivate(node, input))
+        ? undefined
+        : node;
     },
     readers(tensor: IrTensor, op: Pick<Op, 'name'>): readonly IrNode[] {
       if (isUpdated(tensor)) return [];
@@ -136,10 +139,20 @@ function createNodeList(ir: Ir) {
   };
 }
 
-/** Whether some node overwrites the tensor's bytes: a read of it may not move past that node. */
-function updatedInPlace(ir: Ir): (tensor: IrTensor) => boolean {
+/**
+ * `isUpdated`: whether some node overwrites the tensor's bytes; a read of it may not move past that node. `isPrivate`:
+ * whether `node` is the one that does, and one other node at most reads what it made of them.
+ */
+function updatedInPlace(ir: Ir) {
   const { rootOf } = resolveStorage(ir);
   const roots = new Set<IrTensor>();
+  const touching = new Map<IrTensor, Set<IrNode>>();
+  for (const node of ir.nodes) {
+    for (const tensor of [...Object.values(node.inputs), ...Object.values(node.outputs)]) {
+      const nodes = touching.get(rootOf(tensor)) ?? new Set();
+      touching.set(rootOf(tensor), nodes.add(node));
+    }
+  }
   for (const { op, inputs } of ir.nodes) {
     if (!op.traits.writesAlias) continue;
     for (const name of Object.values(op.traits.aliases ?? {})) {
@@ -147,7 +160,13 @@ function updatedInPlace(ir: Ir): (tensor: IrTensor) => boolean {
       if (input) roots.add(rootOf(input));
     }
   }
-  return (tensor) => roots.has(rootOf(tensor));
+  return {
+    isUpdated: (tensor: IrTensor): boolean => roots.has(rootOf(tensor)),
+    isPrivate: ({ op, inputs }: IrNode, tensor: IrTensor): boolean =>
+      op.traits.writesAlias === true &&
+      Object.values(op.traits.aliases ?? {}).some((name) => inputs[name] === tensor) &&
+      (touching.get(rootOf(tensor))?.size ?? 0) <= 2,
+  };
 }
 
 /** A rule that changes what a tensor is has a bug, and is told here rather than by wrong numbers. */

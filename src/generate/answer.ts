@@ -74,6 +74,7 @@ export async function answer(
         firstTokenMs,
         totalMs,
         tokensPerSecond: tokenIds.length > 1 ? (tokenIds.length - 1) / decodeSeconds : 0,
+        dispatchesPerToken: tokenIds.length > 1 ? decoder.dispatchesPerToken : 0,
         peakGpuBytes: parts.peakGpuBytes(),
         seed: request.seed,
       },

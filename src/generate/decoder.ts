@@ -26,6 +26,8 @@ export interface DecoderInput extends DecoderTokens {
 export interface Decoder {
   /** Tokens in the cache. */
   readonly past: number;
+  /** Dispatches of the latest pass over a single token; 0 before the first. */
+  readonly dispatchesPerToken: number;
   /**
    * Makes room for `tokens` in all and forgets all but the first `keep` of those in the cache. Returns how many are
    * kept: none where the cache has to grow. Throws InputError beyond the context length.
@@ -46,6 +48,7 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
   let capacity = initialCapacity(contextLength);
   let past = 0;
   let nextPosition = 0;
+  let dispatchesPerToken = 0;
   let states: StateStore = createStateStore(device);
   let sessions = createSessionCache(runtime, states, MAX_SESSIONS);
 
@@ -75,11 +78,12 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
       picker: greedy ? 'greedy' : 'sample',
     });
     const inputs = decoderInputs(model, input, { begin, count, seq, past, nextPosition, capacity });
-    inputs.lastRow = Uint32Array.of(count - 1);
+    if (seq > 1) inputs.lastRow = Uint32Array.of(count - 1);
     if (!greedy) {
       inputs.seenIds = paddedIds(input.tokenIds.slice(begin, begin + count), seq);
       inputs.sampling = encodeSampling({ ...sampling, seed, step: past + count });
     }
+    if (seq === 1) dispatchesPerToken = step.plan.dispatches.length;
     const { token } = await step.runAndRead(inputs, ['token']);
     past += count;
     nextPosition += count;
@@ -89,6 +93,9 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
   return {
     get past() {
       return past;
+    },
+    get dispatchesPerToken() {
+      return dispatchesPerToken;
     },
     start(tokens, keep = 0) {
       if (tokens > contextLength) {

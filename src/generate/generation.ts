@@ -19,6 +19,8 @@ export interface GenerationStats {
   readonly totalMs: number;
   /** Tokens after the first per second after the first; 0 where there is only one. */
   readonly tokensPerSecond: number;
+  /** Dispatches of the pass that makes one token; 0 where the answer had none of its own: one token, or a batch's. */
+  readonly dispatchesPerToken: number;
   /** Highest sum of GPU buffers so far, in bytes. */
   readonly peakGpuBytes: number;
   /** The seed that sampling used; repeats the answer on the same adapter. */

@@ -33,7 +33,7 @@ export interface DecoderShape {
 
 /**
  * Token ids to the next token. Inputs: ids [1, S] u32; positions [1, S] u32, or with M-RoPE ropeCos and ropeSin
- * [S, rotaryDim / 2]; past, lastRow [1] u32; with images imageFeatures [N, featureWidth] and imageIndex [1, S] i32 (-1
+ * [S, rotaryDim / 2]; past [1] u32, and where S > 1 lastRow [1] u32; with images imageFeatures [N, featureWidth] and imageIndex [1, S] i32 (-1
  * for text); with spans span [1, S, 2] u32; to sample, seenIds [1, S] i32 (-1 for padding) and sampling.
  * Outputs: token [1] u32 and logits [1, V], or logits [S, V] where nothing is picked.
  */
@@ -64,7 +64,8 @@ export function buildDecoderGraph(
     graph.output('logits', model.logits(rows, w)); // [S, V]
     return graph;
   }
-  const last = embedding(graph.input('lastRow', [1], 'u32'), rows, { dtype: precision.activations }); // [1, C]
+  const last =
+    S === 1 ? rows : embedding(graph.input('lastRow', [1], 'u32'), rows, { dtype: precision.activations }); // [1, C]
   const logits = graph.output('logits', model.logits(last, w)); // [1, V]
   if (shape.picker === 'greedy') {
     graph.output('token', argmax(logits));

@@ -1,5 +1,6 @@
 import { DTYPE_BYTES } from '../core/dtype.ts';
 import { type AttentionAttrs, MASKED } from '../ops/attention.ts';
+import type { AttentionPartsAttrs } from '../ops/attention-parts.ts';
 import { required } from '../ops/op.ts';
 import type { ParamValues } from '../wgsl/params.ts';
 import type { Snippet } from '../wgsl/wgsl.ts';
@@ -33,6 +34,18 @@ export const attentionParams = {
   softcap: 'f32',
 } as const;
 
+/** Of `attentionParts`, which has no masks. */
+export const attentionPartsBindings = {
+  q: 'read',
+  k: 'read',
+  v: 'read',
+  past: 'read?',
+  y: 'write',
+  stats: 'write',
+} as const;
+
+export const attentionPartsParams = { ...attentionParams, parts: 'u32' } as const;
+
 export type AttentionCall = KernelCall<typeof attentionParams>;
 
 export function prepareAttention({ inputs, attrs }: OpCall<AttentionAttrs>): {
@@ -60,6 +73,28 @@ export function prepareAttention({ inputs, attrs }: OpCall<AttentionAttrs>): {
     variant: { vec: headDim % 4 === 0 ? 4 : 1 },
   };
 }
+
+export function prepareAttentionParts(call: OpCall<AttentionPartsAttrs>) {
+  const { params, variant } = prepareAttention(call);
+  return { params: { ...params, parts: call.attrs.parts }, variant };
+}
+
+/** `partOf(range, part)`: the keys of one part; `storeStats(row, rowMax, rowSum)`, where an empty part has zeros. */
+export const partRange: Snippet = {
+  name: 'partRange',
+  code: `
+    fn partOf(range: vec2u, part: u32) -> vec2u {
+      let size = (range.y - range.x + params.parts - 1u) / params.parts;
+      let begin = min(range.x + part * size, range.y);
+      return vec2u(begin, min(begin + size, range.y));
+    }
+
+    fn storeStats(row: u32, rowMax: f32, rowSum: f32) {
+      stats[2u * row] = select(0.0, rowMax, rowSum > 0.0);
+      stats[2u * row + 1u] = rowSum;
+    }
+  `,
+};
 
 /** Components of one load: heads are read by four where their size allows. */
 export const headVec = ({ variant }: KernelShape): 4 | 1 => (variant.vec === 4 ? 4 : 1);

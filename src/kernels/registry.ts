@@ -6,7 +6,7 @@ import {
   attentionQueryGradientRow,
 } from './attention-gradients.ts';
 import { attentionPaged } from './attention-paged.ts';
-import { attentionQuery } from './attention-query.ts';
+import { attentionQuery, attentionQueryParts } from './attention-query.ts';
 import { attentionTiled } from './attention-tiled.ts';
 import { adaptiveAvgPool2dWindow, avgPool2dWindow } from './avg-pool-2d.ts';
 import { cacheAppendRows } from './cache-append-rows.ts';
@@ -24,6 +24,12 @@ import { addLayerNormRow, layerNormRow } from './layer-norm-row.ts';
 import { addLayerNormSubgroup, layerNormSubgroup } from './layer-norm-subgroup.ts';
 import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
+import { linearGroupMatvecSubgroup, linearGroupMatvecWorkgroup } from './linear-group-matvec.ts';
+import { linearGroupPackedBroadcast } from './linear-group-packed-broadcast.ts';
+import {
+  linearGroupPackedMatvecSubgroup,
+  linearGroupPackedMatvecWorkgroup,
+} from './linear-group-packed-matvec.ts';
 import { linearMatvecLanes, linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
 import { linearPackedBroadcast } from './linear-packed-broadcast.ts';
 import { linearPackedColumns } from './linear-packed-columns.ts';
@@ -35,6 +41,7 @@ import { markSeenScatter } from './mark-seen-scatter.ts';
 import { matmulBroadcast } from './matmul-broadcast.ts';
 import { matmulColumns } from './matmul-columns.ts';
 import { matmulTiled } from './matmul-tiled.ts';
+import { mergeAttentionRow } from './merge-attention-row.ts';
 import { mergeLowRankMap } from './merge-low-rank-map.ts';
 import { optimizerControlThread } from './optimizer-control-thread.ts';
 import { accumulateMap, adamwUpdateMap, sgdUpdateMap } from './optimizer-updates.ts';
@@ -46,6 +53,7 @@ import { reduceColumn } from './reduce-column.ts';
 import { reduceRow } from './reduce-row.ts';
 import { addRmsNormRow, rmsNormRow } from './rms-norm-row.ts';
 import { addRmsNormSubgroup, rmsNormSubgroup } from './rms-norm-subgroup.ts';
+import { ropeAppendPairs } from './rope-append-pairs.ts';
 import { ropePairs } from './rope-pairs.ts';
 import { sampleTokenRadix } from './sample-token-radix.ts';
 import { scatterAddRows } from './scatter-add-rows.ts';
@@ -69,6 +77,7 @@ export const KERNELS: readonly Kernel[] = [
   attentionLogSumExpRow,
   attentionPaged,
   attentionQuery,
+  attentionQueryParts,
   attentionQueryGradientRow,
   attentionTiled,
   avgPool2dWindow,
@@ -87,6 +96,11 @@ export const KERNELS: readonly Kernel[] = [
   layerNormSubgroup,
   linearBroadcast,
   linearColumns,
+  linearGroupMatvecSubgroup,
+  linearGroupMatvecWorkgroup,
+  linearGroupPackedBroadcast,
+  linearGroupPackedMatvecSubgroup,
+  linearGroupPackedMatvecWorkgroup,
   linearMatvecLanes,
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
@@ -103,6 +117,7 @@ export const KERNELS: readonly Kernel[] = [
   matmulColumns,
   matmulTiled,
   optimizerControlThread,
+  mergeAttentionRow,
   mergeLowRankMap,
   pagedAppendRows,
   patchifyGather,
@@ -112,6 +127,7 @@ export const KERNELS: readonly Kernel[] = [
   reduceRow,
   rmsNormRow,
   rmsNormSubgroup,
+  ropeAppendPairs,
   ropePairs,
   sampleTokenRadix,
   scatterAddRows,

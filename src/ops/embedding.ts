@@ -16,7 +16,7 @@ export type EmbeddingAttrs = {
 export const embedding = defineOp<EmbeddingAttrs>({
   name: 'embedding',
   inputs: ['ids', 'weight'],
-  traits: { packable: 'weight' },
+  traits: { packable: ['weight'] },
   infer(inputs, { dtype }, where) {
     const ids = required(inputs, 'ids', where);
     const weight = required(inputs, 'weight', where);

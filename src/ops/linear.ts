@@ -13,7 +13,7 @@ export type LinearAttrs = { readonly activation: Activation | null };
 export const linear = defineOp<LinearAttrs>({
   name: 'linear',
   inputs: ['x', 'weight', 'bias?', 'residual?'],
-  traits: { packable: 'weight' },
+  traits: { packable: ['weight'] },
   infer(inputs, _attrs, where) {
     const x = required(inputs, 'x', where);
     const weight = required(inputs, 'weight', where);

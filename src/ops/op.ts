@@ -34,8 +34,8 @@ export interface OpTraits {
   readonly aliases?: Named<string>;
   /** The op writes into the aliased input's storage, so it must run even where nobody reads its output. */
   readonly writesAlias?: boolean;
-  /** An input that may be a packed matrix, of dtype q8 or q4. */
-  readonly packable?: string;
+  /** Inputs that may be packed matrices, of dtype q8 or q4. */
+  readonly packable?: readonly string[];
 }
 
 /**

@@ -2,7 +2,7 @@ import { PACKED_ZERO, type PackedDType, packedRow } from '../core/dtype.ts';
 import { f32Literal } from './literal.ts';
 import type { Snippet } from './wgsl.ts';
 
-// Reading packed matrices, laid out as core/dtype.ts says, from a binding `weight` of u32 words.
+// Reading packed matrices, laid out as core/dtype.ts says, from bindings of u32 words, one called `weight` unless told.
 
 /** Vectors of four elements in a word. */
 export const VECTORS_PER_WORD: Readonly<Record<PackedDType, number>> = { q8: 1, q4: 2 };
@@ -32,9 +32,13 @@ const STORED: Readonly<Record<PackedDType, string>> = {
 /**
  * `stored(word)` with `PLACES` and `ZERO`; `BLOCK_WORDS` and `VECTORS` in a word; `rowBlocks(columns)`;
  * `rowStart(row, columns)`: the first word of a row; `scaleOf(start, blocks, b)`: the scale of block b of the row that
- * starts there. `element` is what the binding is an array of.
+ * starts there; of bindings by other names `scaleOf_w0(...)`. `element` is what the bindings are arrays of.
  */
-export const packedRows = (dtype: PackedDType, element: 'u32' | 'vec4' = 'u32'): Snippet => ({
+export const packedRows = (
+  dtype: PackedDType,
+  element: 'u32' | 'vec4' = 'u32',
+  bindings: readonly string[] = ['weight'],
+): Snippet => ({
   name: 'packedRows',
   uses: [{ name: 'stored', code: STORED[dtype] }],
   code: `
@@ -51,14 +55,19 @@ export const packedRows = (dtype: PackedDType, element: 'u32' | 'vec4' = 'u32'):
       return row * (blocks * BLOCK_WORDS + 4u * ((blocks + 7u) / 8u));
     }
 
-    fn scaleOf(start: u32, blocks: u32, b: u32) -> f32 {
+    ${bindings.map((binding) => scaleFunction(binding, element)).join('\n\n')}
+  `,
+});
+
+const scaleFunction = (binding: string, element: 'u32' | 'vec4'): string =>
+  `
+    fn ${binding === 'weight' ? 'scaleOf' : `scaleOf_${binding}`}(start: u32, blocks: u32, b: u32) -> f32 {
       let at = start + blocks * BLOCK_WORDS + b / 2u;
-      let pair = ${element === 'vec4' ? 'weight[at / 4u][at % 4u]' : 'weight[at]'};
+      let pair = ${element === 'vec4' ? `${binding}[at / 4u][at % 4u]` : `${binding}[at]`};
       // bfloat16 is the high half of an f32.
       return bitcast<f32>((pair << (16u * (~b & 1u))) & 0xffff0000u);
     }
-  `,
-});
+  `.trim();
 
 /** `packedVector(row, columns, step)`: elements 4 step to 4 step + 3 of a row. */
 export const packedVector = (dtype: PackedDType): Snippet => ({

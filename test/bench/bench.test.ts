@@ -59,17 +59,21 @@ describe('bench cases', () => {
       'adamwUpdate',
       'attentionKeyValueGradient',
       'attentionLogSumExp',
+      'attentionParts', // what the compiler makes of others is timed in layers
       'attentionQueryGradient',
       'conv2dInputGradient',
       'conv2dWeightGradient',
       'convertWeight', // in the load time of whole models
+      'linearGroup',
       'logSumExp', // of losses
       'markSeen', // a few ids
+      'mergeAttention',
       'mergeLowRank', // in the load time of models with adapters
       'optimizerControl', // a few scalars
       'pagedAppend', // in the load test of the server, as the next
       'pagedAttention',
       'quantizeWeight', // in the load time of whole models
+      'ropeAppend',
       'scatterAdd', // the gradient of gathers
       'sgdUpdate',
     ]);

@@ -114,6 +114,7 @@ test('stats name adapter, times, speed and memory', () => {
     firstTokenMs: 812,
     totalMs: 1500,
     tokensPerSecond: 14.53,
+    dispatchesPerToken: 33,
     peakGpuBytes: 25_145_364,
     seed: 7,
   };
@@ -122,7 +123,7 @@ test('stats name adapter, times, speed and memory', () => {
     'load             2.30 s',
     'weights          2.00 MiB',
     'first token      812 ms (78 prompt tokens)',
-    'speed            14.5 tokens/s',
+    'speed            14.5 tokens/s, 33 dispatches a token',
     'generated        11 tokens in 1.50 s',
     'peak GPU memory  24.0 MiB',
     'seed             7',

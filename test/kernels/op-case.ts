@@ -30,12 +30,12 @@ export interface OpCase {
   readonly sets?: readonly DTypeSet[];
 }
 
-/** Which float inputs of a case are f16, or whether its packable one is packed. */
+/** Which float inputs of a case are f16, or whether its packable ones are packed. */
 export const DTYPE_SETS = ['f32', 'f16', 'f32 with f16 storage', 'q8', 'q4'] as const;
 export type DTypeSet = (typeof DTYPE_SETS)[number];
 
 /** Inputs a model may hold in f16 beside f32 activations: weights and the KV cache. */
-const STORED = new Set(['weight', 'bias', 'k', 'v', 'cache']);
+const STORED = new Set(['weight', 'bias', 'k', 'v', 'cache', 'w0', 'w1', 'w2', 'keys', 'values']);
 
 /** A case with its types decided, its values rounded to them, and what the f64 reference makes of it. */
 export interface PreparedCase {
@@ -78,7 +78,7 @@ export function prepareCase(op: Op, opCase: OpCase, set: DTypeSet): PreparedCase
 
 function dtypeIn(set: DTypeSet, name: string, { dtype }: CaseInput, op: Op): DType {
   if (dtype !== 'float') return dtype;
-  if (set === 'q8' || set === 'q4') return op.traits.packable === name ? set : 'f32';
+  if (set === 'q8' || set === 'q4') return op.traits.packable?.includes(name) ? set : 'f32';
   return set === 'f16' || (set === 'f32 with f16 storage' && STORED.has(name)) ? 'f16' : 'f32';
 }
 

@@ -9,12 +9,19 @@ export function activationOf(node: IrNode): Activation | undefined {
   return ACTIVATIONS.find((name) => name === call.fn);
 }
 
+type Pairs = readonly (readonly [IrTensor, IrTensor])[];
+
 /** Both ways to look at `node` where it is the sum of two tensors, as [one, the other]; the later made first. */
-export function summands(node: IrNode): readonly (readonly [IrTensor, IrTensor])[] {
+export const summands = (node: IrNode): Pairs => operandsOf(node, 'add');
+
+/** The same where it is a product, element by element. */
+export const factors = (node: IrNode): Pairs => operandsOf(node, 'mul');
+
+function operandsOf(node: IrNode, fn: 'add' | 'mul'): Pairs {
   const { x0, x1 } = node.inputs;
   const [a, b, call, ...rest] = (node.attrs as ElementwiseAttrs).expression;
   if (!x0 || !x1 || !a || !b || !call || rest.length > 0) return [];
-  if (!('input' in a) || !('input' in b) || !('fn' in call) || call.fn !== 'add') return [];
+  if (!('input' in a) || !('input' in b) || !('fn' in call) || call.fn !== fn) return [];
   return [
     [x1, x0],
     [x0, x1],

@@ -80,6 +80,7 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
         firstTokenMs,
         totalMs,
         tokensPerSecond: tokenIds.length > 1 ? ((tokenIds.length - 1) * 1000) / (totalMs - firstTokenMs) : 0,
+        dispatchesPerToken: 0,
         peakGpuBytes: context.peakGpuBytes(),
         seed,
       },

@@ -110,7 +110,8 @@ fn main(
   @builtin(num_workgroups) numWorkgroups: vec3u,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let row = workgroupIndex(workgroupId, numWorkgroups);
+  let index = workgroupIndex(workgroupId, numWorkgroups);
+  let row = index;
   let h = row % params.heads;
   let i = row / params.heads % params.queries;
   let b = row / params.heads / params.queries;

@@ -1,5 +1,6 @@
 import type { OpCase } from '../op-case.ts';
 import { attentionCases } from './attention.ts';
+import { attentionPartsCases, mergeAttentionCases } from './attention-parts.ts';
 import { cacheAppendCases } from './cache-append.ts';
 import { convertWeightCases } from './convert-weight.ts';
 import { elementwiseCases } from './elementwise.ts';
@@ -14,6 +15,7 @@ import {
   scatterAddCases,
 } from './gradients.ts';
 import { linearCases } from './linear.ts';
+import { linearGroupCases } from './linear-group.ts';
 import { logSumExpCases } from './log-sum-exp.ts';
 import { matmulCases } from './matmul.ts';
 import { mergeLowRankCases } from './merge-low-rank.ts';
@@ -25,6 +27,7 @@ import { patchifyCases } from './patchify.ts';
 import { quantizeWeightCases } from './quantize-weight.ts';
 import { argmaxCases, reduceCases } from './reduce.ts';
 import { ropeCases } from './rope.ts';
+import { ropeAppendCases } from './rope-append.ts';
 import { markSeenCases, sampleTokenCases } from './sampling.ts';
 import { softmaxCases } from './softmax.ts';
 import { spliceRowsCases } from './splice-rows.ts';
@@ -39,6 +42,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   argmax: argmaxCases,
   attention: attentionCases,
   attentionKeyValueGradient: attentionKeyValueGradientCases,
+  attentionParts: attentionPartsCases,
   attentionLogSumExp: attentionLogSumExpCases,
   attentionQueryGradient: attentionQueryGradientCases,
   avgPool2d: avgPool2dCases,
@@ -54,8 +58,10 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   interpolate: interpolateCases,
   layerNorm: layerNormCases,
   linear: linearCases,
+  linearGroup: linearGroupCases,
   logSumExp: logSumExpCases,
   matmul: matmulCases,
+  mergeAttention: mergeAttentionCases,
   mergeLowRank: mergeLowRankCases,
   markSeen: markSeenCases,
   optimizerControl: optimizerControlCases,
@@ -67,6 +73,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   reduce: reduceCases,
   rmsNorm: rmsNormCases,
   rope: ropeCases,
+  ropeAppend: ropeAppendCases,
   sampleToken: sampleTokenCases,
   scatterAdd: scatterAddCases,
   sgdUpdate: sgdUpdateCases,

@@ -1,0 +1,114 @@
+import { linearGroup } from '../ops/linear-group.ts';
+import { workgroupIndex } from '../wgsl/dispatch.ts';
+import { wgsl } from '../wgsl/wgsl.ts';
+import { defineKernel, type Kernel, spreadWorkgroups } from './kernel.ts';
+import { vec4Elements } from './linear-call.ts';
+import {
+  groupColumns,
+  groupStore,
+  linearGroupBindings,
+  linearGroupCost,
+  linearGroupParams,
+  prepareFloatGroup,
+  storeColumns,
+  supportsTimes,
+  weightName,
+} from './linear-group-call.ts';
+import { range, softwareWork } from './product-work.ts';
+import { type ThreadSum, throughSubgroups, throughWorkgroupMemory } from './thread-sum.ts';
+
+/**
+ * linearGroup of float weights for one vector: as `linear_matvec_*`, with the columns of a workgroup spread over the
+ * weights. The scale of an RMS norm is one number per vector, so it multiplies the finished sums; the sum of squares it
+ * takes is one more of them.
+ *
+ *     x [k]              thread 0   thread 1   ...
+ *     share of w0        │ k 0..3  │ k 4..7  │ ... │     q, k and v of 3 query heads a kv head: columns 3 : 1 : 1;
+ *     share of w1        │         │         │     │     gate and up: 1 : 1. `times` takes as many tiles as one.
+ *     share of w2        │         │         │     │
+ */
+function groupMatvec(name: string, sum: ThreadSum): Kernel {
+  return defineKernel({
+    name,
+    op: linearGroup,
+    bindings: linearGroupBindings,
+    params: linearGroupParams,
+    tuning: { workgroupSize: [64, 8], times: [1, 2] },
+    prepare: prepareFloatGroup,
+    supports(call, { times }, { features }) {
+      if (sum.builtin !== '' && !features.subgroups) return 'the adapter has no subgroups';
+      return supportsTimes(call, times);
+    },
+    elements: (shape) => vec4Elements(shape, 'x', 'norm', 'w0', 'w1', 'w2'),
+    wgsl(shape, { workgroupSize, times }) {
+      const columns = groupColumns(shape, times);
+      const { norm } = shape.dtypes;
+      const sums = [...columns.map((_, c) => `sum${c}`), ...(norm ? ['squares'] : [])];
+      const fours = range(Math.ceil(sums.length / 4));
+      const totalOf = (c: number): string => `totals${Math.floor(c / 4)}[${c % 4}]`;
+      const scaled = (c: number): string => (norm ? `${totalOf(c)} * scale` : totalOf(c));
+      const read = norm
+        ? [
+            'let raw = vec4f(x[k]);',
+            'squares += dot(raw, raw);',
+            'let value = raw * (vec4f(params.offset) + vec4f(norm[k]));',
+          ]
+        : ['let value = vec4f(x[k]);'];
+      return wgsl`
+        ${workgroupIndex}${sum.snippet(workgroupSize)}${groupStore(shape)}
+        const WORKGROUP_SIZE = ${workgroupSize}u;
+
+        @compute @workgroup_size(WORKGROUP_SIZE)
+        fn main(
+          @builtin(workgroup_id) workgroupId: vec3u,
+          @builtin(num_workgroups) numWorkgroups: vec3u,
+          @builtin(local_invocation_index) thread: u32,
+          ${sum.builtin}
+        ) {
+          let tile = workgroupIndex(workgroupId, numWorkgroups);
+          if (tile * ${times}u >= params.tiles) { return; }
+          let steps = params.k / 4u;
+          ${columns.map(({ share, j }, c) => `let w${c}_start = (tile * ${share}u + ${j}u) * steps;`)}
+
+          ${sums.map((name) => `var ${name} = 0.0;`)}
+          for (var k = thread; k < steps; k += WORKGROUP_SIZE) {
+            ${read}
+            ${columns.map(({ w }, c) => `sum${c} += dot(value, vec4f(${weightName(w)}[w${c}_start + k]));`)}
+          }
+          ${fours.map(
+            (f) =>
+              `let totals${f} = sumOfThreads(vec4f(${range(4)
+                .map((i) => sums[4 * f + i] ?? '0.0')
+                .join(', ')}), thread${sum.argument});`,
+          )}
+          ${norm ? `let scale = inverseSqrt(${totalOf(columns.length)} / f32(params.k) + params.eps);` : ''}
+          ${storeColumns(shape, columns, scaled).map((statement, c) => `if (thread == ${c % workgroupSize}u) { ${statement} }`)}
+        }
+      `;
+    },
+    dispatch: ({ params }, { times }) => spreadWorkgroups(params.tiles / times),
+    cost: linearGroupCost,
+    efficiency(call, { workgroupSize, times }, { kind }) {
+      const { params } = call;
+      const columns = groupColumns(call, times).length;
+      const tiles = params.tiles / times;
+      if (kind !== 'software') return 1 + workgroupSize / params.k + 4 / columns;
+      const work = softwareWork({
+        tiles,
+        steps: Math.ceil(params.k / 4 / workgroupSize),
+        laneLoads: columns + ('norm' in call.dtypes ? 2 : 1),
+        uniformLoads: 0,
+        multiplyAdds: 4 * columns,
+        lanes: workgroupSize,
+      });
+      // Barriers between the vectors of a large workgroup are coroutine switches on a CPU.
+      return ((workgroupSize > 8 ? 4 : 1) * work) / (tiles * columns * params.k);
+    },
+  });
+}
+
+export const linearGroupMatvecSubgroup = groupMatvec('linear_group_matvec_subgroup', throughSubgroups);
+export const linearGroupMatvecWorkgroup = groupMatvec(
+  'linear_group_matvec_workgroup',
+  throughWorkgroupMemory,
+);
