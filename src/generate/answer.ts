@@ -7,6 +7,7 @@ import type { SamplingOptions } from './generation-config.ts';
 import type { ImageEncoder } from './image-encoder.ts';
 import { type CachedPrefix, commonPrefix, extendPrefix, mediaBeyond, prefixOf } from './prefix.ts';
 import type { Prompt } from './prompt.ts';
+import { createTokensAhead, type TokensAhead } from './tokens-ahead.ts';
 
 /** Everything one answer needs, with no option left open. */
 export interface AnswerRequest {
@@ -56,10 +57,11 @@ export async function answer(
   const written = createAnswerText(parts.tokenizer, { ...request, maxNewTokens });
   const keep = decoder.start(promptLength + maxNewTokens, common);
   const { tokenIds } = written;
+  const ahead = createTokensAhead(decoder, request, maxNewTokens);
   try {
     const firstToken = await prefill(parts, request, keep);
     const firstTokenMs = performance.now() - request.startedMs;
-    const finishReason = await decodeTokens(parts, request, firstToken, written, emit);
+    const finishReason = await decodeTokens(request, { firstToken, written, ahead }, emit);
     const totalMs = performance.now() - request.startedMs;
     const decodeSeconds = (totalMs - firstTokenMs) / 1000;
     return {
@@ -80,23 +82,29 @@ export async function answer(
       },
     };
   } finally {
+    await ahead.end();
     conversation.cached = extendPrefix(prefix, tokenIds, prompt.nextPosition, decoder.past);
   }
 }
 
-/** Filled token by token, so that an answer that is stopped leaves what it had. */
+interface Decoding {
+  readonly firstToken: number;
+  /** Filled token by token, so that an answer that is stopped leaves what it had. */
+  readonly written: AnswerText;
+  readonly ahead: TokensAhead;
+}
+
 async function decodeTokens(
-  { decoder }: AnswerParts,
-  { sampling, seed, signal }: AnswerRequest,
-  firstToken: number,
-  written: AnswerText,
+  { signal }: AnswerRequest,
+  { firstToken, written, ahead }: Decoding,
   emit: (text: string) => void,
 ): Promise<GenerationResult['finishReason']> {
-  for (let token = firstToken; ; token = await decoder.next({ tokenIds: [token], sampling, seed, signal })) {
+  for (let token = firstToken; ; token = await ahead.take()) {
     const { text, finishReason } = written.push(token);
     if (text !== '') emit(text);
     if (finishReason !== null) return finishReason;
     throwIfAborted(signal);
+    await ahead.submit();
   }
 }
 

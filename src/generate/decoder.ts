@@ -1,6 +1,7 @@
 import { InputError, invariant } from '../core/errors.ts';
 import { encodeSampling } from '../ops/sampling.ts';
 import type { HostArray } from '../runtime/host-array.ts';
+import type { DeviceTensor } from '../runtime/inputs.ts';
 import { createStateStore, type StateStore } from '../runtime/state-store.ts';
 import { throwIfAborted } from './abort.ts';
 import { bucketOf, chunkEnd, type DecoderTokens, decoderInputs } from './decoder-inputs.ts';
@@ -22,6 +23,11 @@ export interface DecoderInput extends DecoderTokens {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** The token after a pass that was submitted, once it is read. */
+export interface SubmittedToken {
+  readonly token: Promise<number>;
+}
+
 /** A language decoder with its KV cache. */
 export interface Decoder {
   /** Tokens in the cache. */
@@ -37,6 +43,10 @@ export interface Decoder {
   markSeen(tokenIds: readonly number[]): Promise<void>;
   /** Appends tokens to the cache and picks the next one. */
   next(input: DecoderInput): Promise<number>;
+  /** Submits `next` of the token that the latest pass picked, where it lies on the GPU: nobody has to have read it yet. */
+  ahead(input: Pick<DecoderInput, 'sampling' | 'seed'>): Promise<SubmittedToken>;
+  /** Forgets the token that the latest `ahead` appended. */
+  takeBack(): void;
   /** Compiles the decode step and loads its weights. */
   prepare(): Promise<void>;
   dispose(): void;
@@ -49,6 +59,8 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
   let past = 0;
   let nextPosition = 0;
   let dispatchesPerToken = 0;
+  /** The token picked last. */
+  let picked: DeviceTensor | undefined;
   let states: StateStore = createStateStore(device);
   let sessions = createSessionCache(runtime, states, MAX_SESSIONS);
 
@@ -67,7 +79,13 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
     sessions = createSessionCache(runtime, states, MAX_SESSIONS);
   };
 
-  const runChunk = async (input: DecoderInput, begin: number, count: number): Promise<number> => {
+  /** `tokenOnGpu` stands in for the id of a single token that is not known here yet. */
+  const runChunk = async (
+    input: DecoderInput,
+    begin: number,
+    count: number,
+    tokenOnGpu?: DeviceTensor,
+  ): Promise<SubmittedToken> => {
     const seq = bucketOf(count);
     const { sampling, seed, images, spans } = input;
     const greedy = isGreedy(sampling);
@@ -78,16 +96,18 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
       picker: greedy ? 'greedy' : 'sample',
     });
     const inputs = decoderInputs(model, input, { begin, count, seq, past, nextPosition, capacity });
+    if (tokenOnGpu) inputs.ids = tokenOnGpu;
     if (seq > 1) inputs.lastRow = Uint32Array.of(count - 1);
     if (!greedy) {
-      inputs.seenIds = paddedIds(input.tokenIds.slice(begin, begin + count), seq);
+      inputs.seenIds = tokenOnGpu ?? paddedIds(input.tokenIds.slice(begin, begin + count), seq);
       inputs.sampling = encodeSampling({ ...sampling, seed, step: past + count });
     }
     if (seq === 1) dispatchesPerToken = step.plan.dispatches.length;
-    const { token } = await step.runAndRead(inputs, ['token']);
+    const reading = step.runAndRead(inputs, ['token']);
+    picked = step.output('token');
     past += count;
     nextPosition += count;
-    return firstOf(token);
+    return { token: reading.then(({ token }) => firstOf(token)) };
   };
 
   return {
@@ -127,11 +147,19 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
       for (let begin = 0; begin < tokenIds.length; ) {
         throwIfAborted(signal);
         const end = chunkEnd(begin, tokenIds.length, spans, before);
-        token = await runChunk(input, begin, end - begin);
+        token = await (await runChunk(input, begin, end - begin)).token;
         begin = end;
       }
       if (input.nextPosition !== undefined) nextPosition = input.nextPosition;
       return token;
+    },
+    async ahead({ sampling, seed }) {
+      invariant(picked && past < capacity, `a token after ${past} has no room in ${capacity} or no source`);
+      return runChunk({ tokenIds: [0], sampling, seed }, 0, 1, picked);
+    },
+    takeBack() {
+      past -= 1;
+      nextPosition -= 1;
     },
     async prepare() {
       await session({ seq: 1, imageRows: 0, spans: false, picker: 'greedy' });

@@ -48,6 +48,7 @@ const resultOf = (text: string): GenerationResult => ({
     firstTokenMs: 5,
     totalMs: 9,
     tokensPerSecond: 1,
+    dispatchesPerToken: 0,
     peakGpuBytes: 0,
     seed: 1,
   },
