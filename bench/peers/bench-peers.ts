@@ -8,6 +8,8 @@ import { formatHeading, formatLimits } from '../report.ts';
 import { writeReports } from '../report-files.ts';
 import { openEngines, versionsOf } from './engines.ts';
 import { installPeers } from './install.ts';
+import { REFERENCE } from './names.ts';
+import { nodeHost } from './node-realm.ts';
 import { openPeerBrowser, type PeerBrowser } from './page-realm.ts';
 import { peerCaseName } from './peer-case.ts';
 import { morePeerCases, peerCases } from './peer-cases.ts';
@@ -45,6 +47,7 @@ export async function benchPeers(options: BenchOptions, { stdout, stderr }: Term
       clock,
       limitsTwice: !options.quick,
       cases,
+      reference: nodeHost(REFERENCE, folder, adapterName, clock.leftForReference),
       hosts: engines.map(({ host }) => host),
       versions: versionsOf(engines),
     };

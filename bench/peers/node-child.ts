@@ -2,9 +2,10 @@
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { findNodeAdapter } from '../../src/device/node-gpu.ts';
-import { OURS } from './names.ts';
+import { OURS, REFERENCE } from './names.ts';
 import type { LoadPackage, PeerRequest } from './peer.ts';
-import { PEERS } from './peers.ts';
+import { PEERS, type PeerEntry } from './peers.ts';
+import { startReference } from './result-check.ts';
 import { servePeer } from './serve-peer.ts';
 
 const [name = '', folder = '', adapter] = process.argv.slice(2);
@@ -42,14 +43,15 @@ function copySharedWrites(): void {
 }
 
 async function main(): Promise<void> {
-  const entry = PEERS[name];
+  const entry: Pick<PeerEntry, 'start'> | undefined =
+    name === REFERENCE ? { start: startReference } : PEERS[name];
   if (!entry) throw new Error(`there is no peer "${name}"`);
   const load: LoadPackage = async (wanted) => {
     const loader = (await import(pathToFileURL(join(folder, 'load.js')).href)) as { load: LoadPackage };
     return loader.load(wanted);
   };
   // onnxruntime-node has a Dawn of its own; two in a process would share nothing but names.
-  if (name !== OURS && name !== 'onnxruntime-node') await actAsPage(load);
+  if (![OURS, REFERENCE, 'onnxruntime-node'].includes(name)) await actAsPage(load);
   const fileUrl = (file: string): string => pathToFileURL(join(folder, 'node_modules', file)).href;
   const serve = servePeer(await entry.start({ load, adapter: adapter || undefined, fileUrl }));
   process.on('message', (request: PeerRequest) => void serve(request).then((reply) => process.send?.(reply)));

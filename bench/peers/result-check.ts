@@ -1,10 +1,21 @@
 import { interpret } from '../../src/graph/interpret.ts';
+import type { Peer } from './peer.ts';
 import { caseValues, type PeerCase, packedValues, tensorsOf } from './peer-case.ts';
 import { tesseraCase } from './tessera.ts';
 import { expectedLosses } from './tessera-train.ts';
 
 /** Largest error that counts as equal, relative to the RMS of the whole result. */
 const TOLERANCE: Readonly<Record<PeerCase['dtype'], number>> = { f32: 1e-3, f16: 2e-2, q4: 1e-3 };
+
+/** The reference through the same door as the engines: it takes seconds, and longer on a busy machine. */
+export const startReference = async (): Promise<Peer> => ({
+  version: '',
+  variants: () => 1,
+  async open(one) {
+    const values = Float32Array.from(expectedResult(one));
+    return { read: async () => values, run: async () => undefined, dispose: () => undefined };
+  },
+});
 
 /** The case in f64, by the references of its ops: what every engine, this one too, is held to. */
 export function expectedResult(one: PeerCase): Float64Array {
@@ -32,7 +43,12 @@ function withRoomForOne(one: PeerCase, values: Float32Array): Float32Array {
 }
 
 /** Why a result is wrong, element by element; undefined where it is right. */
-export function whyWrong(one: PeerCase, result: Float32Array, expected: Float64Array): string | undefined {
+export function whyWrong(
+  one: PeerCase,
+  result: Float32Array,
+  reference: ArrayLike<number>,
+): string | undefined {
+  const expected = Float64Array.from(reference);
   if (result.length !== expected.length)
     return `wrong result: ${result.length} elements; expected ${expected.length}`;
   const rms = Math.sqrt(expected.reduce((sum, value) => sum + value * value, 0) / expected.length);

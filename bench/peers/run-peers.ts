@@ -6,7 +6,9 @@ import { type PeerCase, peerCaseName } from './peer-case.ts';
 import type { PeerHost } from './peer-host.ts';
 import { type PeerReport, peerRow, summarize } from './peer-report.ts';
 
-export interface PeerRun extends PeerOptions {
+export interface PeerRun extends Omit<PeerOptions, 'expected'> {
+  /** Gives right results. */
+  readonly reference: PeerHost;
   readonly cases: readonly PeerCase[];
   readonly hosts: readonly PeerHost[];
   readonly versions: Readonly<Record<string, string>>;
@@ -21,6 +23,7 @@ export interface RunClock {
   leftForCases(): number;
   /** What an engine may take for what it is asked now; from 0 on it isn't asked. */
   leftForRequest(): number;
+  leftForReference(): number;
 }
 
 /** Seconds until no case begins any more, until no engine is asked any more, and that an engine may take for one request. */
@@ -36,6 +39,7 @@ export function startClock({ forCases, forAll, forRequest }: RunSeconds): RunClo
   const left = (seconds: number): number => startedMs + seconds * 1000 - performance.now();
   return {
     leftForCases: () => left(forCases),
+    leftForReference: () => left(forAll),
     leftForRequest: () => Math.min(1000 * forRequest, left(forAll)),
   };
 }
@@ -50,6 +54,7 @@ export async function runPeers(
   const before = await measureLimits(device, onProgress);
   const measured: MeasuredPeers[] = [];
   const leftOut: string[] = [];
+  const expected = (one: PeerCase): Promise<Float32Array> => run.reference.open(one, 0);
   try {
     for (const [i, one] of run.cases.entries()) {
       if (run.clock.leftForCases() < 0) {
@@ -57,10 +62,10 @@ export async function runPeers(
         continue;
       }
       const show = (what: string): void => onProgress(`${i + 1} of ${run.cases.length}: ${what}`);
-      measured.push(await measurePeers(device, one, run.hosts, run, show));
+      measured.push(await measurePeers(device, one, run.hosts, { ...run, expected }, show));
     }
   } finally {
-    await Promise.all(run.hosts.map((host) => host.dispose()));
+    await Promise.all([...run.hosts, run.reference].map((host) => host.dispose()));
   }
   const limits = run.limitsTwice ? bestLimits(before, await measureLimits(device, onProgress)) : before;
   const rows = measured.map((one) => peerRow(one, limits));

@@ -84,7 +84,8 @@ describe('what engines are asked', () => {
 
 describeOnAdapters('engines', (getDevice) => {
   const measure = async (one: PeerCase, hosts: readonly PeerHost[]) => {
-    const options = { secondsPerCase: 0, leastRounds: 1, mostRounds: 1 };
+    const expected = async (one: PeerCase) => expectedResult(one);
+    const options = { expected, secondsPerCase: 0, leastRounds: 1, mostRounds: 1 };
     return (await measurePeers(getDevice(), one, hosts, options, () => undefined)).timings;
   };
 
