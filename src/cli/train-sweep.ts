@@ -18,11 +18,13 @@ export async function trainProjector(values: TrainValues, terminal: Terminal): P
   const settings = readSettings(values, PROJECTOR_SETTINGS);
   const folder = resolve(values.out ?? 'projector-sweep');
   const { stderr, signal } = terminal;
-  return withDevice(values, terminal, `tessera train projector --out ${folder}`, async (device) => {
+  const encoder = values.encoder === undefined ? undefined : resolve(values.encoder);
+  const again = `tessera train projector --out ${folder}${encoder === undefined ? '' : ` --encoder ${encoder}`}`;
+  return withDevice(values, terminal, again, async (device) => {
     const display = createTrainingDisplay(stderr);
     const parts = await prepareParts({
       ...{ device, folder, seed: settings.seed, signal },
-      encoder: values.encoder === undefined ? undefined : resolve(values.encoder),
+      encoder,
       onStep: (part, step, steps, losses) =>
         display.step(step, `${part}: step ${step} of ${steps}  loss ${losses.at(-1)?.toFixed(3)}`, losses),
     });
