@@ -99,6 +99,10 @@ describeOnAdapters('a batch', (getDevice) => {
       expect(ofBroken).toMatchObject({ reason: { message: 'no picture' } });
       expect((await fine).tokenIds).toHaveLength(3);
       expect(batch.load.freePages).toBe(batch.load.pages);
+      const single = await model.startBatch({ slots: 1, contextTokens: 128 });
+      const inTurn = [1, 2, 3].map((maxNewTokens) => single.answer(request(words, { maxNewTokens }), ignore));
+      expect(await Promise.all(inTurn)).toHaveLength(3);
+      await single.dispose();
       const cut = batch.answer(request(words), ignore);
       const [ofCut] = await Promise.allSettled([cut, batch.dispose()]);
       expect(ofCut).toMatchObject({ reason: { code: 'aborted' } });
