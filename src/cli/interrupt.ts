@@ -7,8 +7,14 @@ export const EXIT_INTERRUPTED = 130;
 export function watchInterrupt(): AbortSignal {
   const abort = new AbortController();
   process.on('SIGINT', () => {
-    if (abort.signal.aborted) process.exit(EXIT_INTERRUPTED);
+    if (abort.signal.aborted) endAtOnce();
     abort.abort();
   });
   return abort.signal;
+}
+
+/** By the signal itself: process.exit() takes the GPU's library down while its threads still work, which crashes. */
+function endAtOnce(): void {
+  process.removeAllListeners('SIGINT');
+  process.kill(process.pid, 'SIGINT');
 }

@@ -187,13 +187,13 @@ describe.skipIf(!hasChromium)(inChromium('the page'), () => {
   test('has light and dark colours, by the system and by choice', async () => {
     const brightness = () =>
       page.evaluate(() => Number(getComputedStyle(document.body).backgroundColor.match(/\d+/)?.[0]));
-    expect(await brightness()).toBeGreaterThan(200);
+    await expect.poll(brightness).toBeGreaterThan(200);
     await page.emulateMedia({ colorScheme: 'dark' });
-    expect(await brightness()).toBeLessThan(60);
+    await expect.poll(brightness).toBeLessThan(60);
     await page.getByRole('button', { name: 'Light colours' }).click();
-    expect(await brightness()).toBeGreaterThan(200);
+    await expect.poll(brightness).toBeGreaterThan(200);
     await page.getByRole('button', { name: 'Dark colours' }).click();
-    expect(await brightness()).toBeLessThan(60);
+    await expect.poll(brightness).toBeLessThan(60);
   });
 
   test.each(['dark', 'light'])('has no fault that axe knows, in %s colours', async (theme) => {
