@@ -1,4 +1,5 @@
 import { MOTION_SETTINGS } from '../train/ablation/motion-example.ts';
+import { PROJECTOR_SETTINGS } from '../train/ablation/projector-example.ts';
 import { SCENE_SETTINGS } from '../train/scenes/settings.ts';
 import { defineCommand, type OptionValues } from './command.ts';
 import { modelOptions } from './model-options.ts';
@@ -21,7 +22,7 @@ const options = {
     kind: 'integer',
     value: 'N',
     min: 1,
-    help: `default ${SCENE_SETTINGS.steps}, of each point of the others ${MOTION_SETTINGS.steps}`,
+    help: `default ${SCENE_SETTINGS.steps}; of each point of projector ${PROJECTOR_SETTINGS.steps}, of motion ${MOTION_SETTINGS.steps}`,
   },
   seed: {
     kind: 'integer',
@@ -41,7 +42,7 @@ const options = {
     kind: 'number',
     value: 'X',
     min: 0,
-    help: `the largest, after a warm-up; default ${SCENE_SETTINGS.learningRate}, of the others ${MOTION_SETTINGS.learningRate}`,
+    help: `the largest, after a warm-up; default ${SCENE_SETTINGS.learningRate}, of projector ${PROJECTOR_SETTINGS.learningRate}, of motion ${MOTION_SETTINGS.learningRate}`,
   },
   'checkpoint-every': {
     kind: 'integer',

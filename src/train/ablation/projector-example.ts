@@ -10,7 +10,7 @@ import type { TrainingSettings } from './train-point.ts';
 
 export const PROJECTOR_SETTINGS: TrainingSettings = {
   seed: 0,
-  steps: 150,
+  steps: 400,
   batchSize: 32,
   learningRate: 4e-3,
 };
