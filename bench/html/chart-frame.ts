@@ -1,4 +1,5 @@
-import { line, type Scale, text, tickText } from './svg.ts';
+import { textLine } from '../../src/look/svg.ts';
+import { line, type Scale, tickText } from './svg.ts';
 
 /** The inside of a chart in pixels. */
 export interface Frame {
@@ -19,18 +20,18 @@ export function axes(
   const columns = x.ticks.map(
     (tick) =>
       line(x(tick), top, x(tick), bottom, 'grid') +
-      text(x(tick), bottom + 18, tickText(tick), { class: 'tick', 'text-anchor': 'middle' }),
+      textLine(x(tick), bottom + 18, tickText(tick), { class: 'tick', 'text-anchor': 'middle' }),
   );
   const rows = y.ticks.map(
     (tick) =>
       line(left, y(tick), right, y(tick), 'grid') +
-      text(left - 8, y(tick) + 4, tickText(tick), { class: 'tick', 'text-anchor': 'end' }),
+      textLine(left - 8, y(tick) + 4, tickText(tick), { class: 'tick', 'text-anchor': 'end' }),
   );
   return [
     ...columns,
     ...rows,
-    text((left + right) / 2, bottom + 38, xTitle, { class: 'title', 'text-anchor': 'middle' }),
-    text(left - 46, top - 12, yTitle, { class: 'title' }),
+    textLine((left + right) / 2, bottom + 38, xTitle, { class: 'title', 'text-anchor': 'middle' }),
+    textLine(left - 46, top - 12, yTitle, { class: 'title' }),
   ].join('');
 }
 

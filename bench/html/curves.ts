@@ -1,6 +1,8 @@
+import { escapeXml } from '../../src/core/escape-xml.ts';
+import { element } from '../../src/look/svg.ts';
 import { formatNumber } from '../statistics.ts';
 import { axes, type Frame, legend, seriesClass } from './chart-frame.ts';
-import { element, escapeText, linearScale, logScale, svg } from './svg.ts';
+import { linearScale, logScale, svg } from './svg.ts';
 
 /** How one thing grows, or changes: a line of points with the interval of each. */
 export interface Curve {
@@ -52,7 +54,7 @@ export function curves(
         element(
           'title',
           {},
-          escapeText(point.title ?? `${curve.name}, ${point.x}: ${formatNumber(point.median)}`),
+          escapeXml(point.title ?? `${curve.name}, ${point.x}: ${formatNumber(point.median)}`),
         ),
       ),
     );
@@ -64,6 +66,6 @@ export function curves(
   });
   return (
     svg(WIDTH, HEIGHT, yTitle, axes(FRAME, x, y, xTitle, yTitle), ...lines) +
-    legend(series.map(({ name }) => escapeText(name)))
+    legend(series.map(({ name }) => escapeXml(name)))
   );
 }

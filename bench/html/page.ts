@@ -1,3 +1,4 @@
+import { escapeXml } from '../../src/core/escape-xml.ts';
 import type { PeerReport } from '../peers/peer-report.ts';
 import { formatPeerNotes, formatPeerTable } from '../peers/peer-report.ts';
 import type { BenchReport, BenchRow } from '../report.ts';
@@ -8,7 +9,6 @@ import { historyCurves, type KeptReport } from './history.ts';
 import { peerBars } from './peer-bars.ts';
 import { type RooflinePoint, roofline } from './roofline.ts';
 import { STYLE } from './style.ts';
-import { escapeText } from './svg.ts';
 import { timeline } from './timeline.ts';
 
 /** A load average over this share of a core per core in use is other work, and said aloud. */
@@ -19,7 +19,7 @@ const MOST_HISTORY = 8;
 export function reportPage(report: BenchReport | PeerReport, history: readonly KeptReport[]): string {
   const title = `Tessera on ${report.adapter}`;
   const body = [
-    `<header><h1>${escapeText(title)}</h1>${facts(report)}${warning(report)}</header>`,
+    `<header><h1>${escapeXml(title)}</h1>${facts(report)}${warning(report)}</header>`,
     ...('geomeanVsBestPeer' in report ? peerSections(report) : ownSections(report)),
     section(
       'History',
@@ -38,7 +38,7 @@ export function reportPage(report: BenchReport | PeerReport, history: readonly K
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<title>${escapeText(title)}</title>
+<title>${escapeXml(title)}</title>
 <style>${STYLE}</style>
 </head>
 <body>
@@ -55,10 +55,10 @@ const section = (title: string, words: string, content: string): string =>
     : `<section><h2>${title}</h2><p>${words}</p><div class="wide">${content}</div></section>`;
 
 const pre = (lines: readonly string[]): string =>
-  lines.length === 0 ? '' : `<pre>${escapeText(lines.join('\n'))}</pre>`;
+  lines.length === 0 ? '' : `<pre>${escapeXml(lines.join('\n'))}</pre>`;
 
 const list = (lines: readonly string[]): string =>
-  `<ul>${lines.map((line) => `<li>${escapeText(line)}</li>`).join('')}</ul>`;
+  `<ul>${lines.map((line) => `<li>${escapeXml(line)}</li>`).join('')}</ul>`;
 
 function facts({ driver, node, commit, measuredAt, loadAverage }: BenchReport | PeerReport): string {
   const pairs = [
@@ -68,7 +68,7 @@ function facts({ driver, node, commit, measuredAt, loadAverage }: BenchReport | 
     ['Node', node],
     ['load average', loadAverage.map((load) => load.toFixed(2)).join(' ')],
   ];
-  return `<dl>${pairs.map(([name = '', value = '']) => `<div><dt>${name}</dt><dd>${escapeText(value)}</dd></div>`).join('')}</dl>`;
+  return `<dl>${pairs.map(([name = '', value = '']) => `<div><dt>${name}</dt><dd>${escapeXml(value)}</dd></div>`).join('')}</dl>`;
 }
 
 const warning = ({ loadAverage: [load = 0] }: BenchReport | PeerReport): string =>
@@ -197,6 +197,6 @@ function ownTable(rows: readonly BenchRow[]): string {
     row.kernel,
   ]);
   const line = (tag: string, row: readonly string[]): string =>
-    `<tr>${row.map((cell) => `<${tag}>${escapeText(cell)}</${tag}>`).join('')}</tr>`;
+    `<tr>${row.map((cell) => `<${tag}>${escapeXml(cell)}</${tag}>`).join('')}</tr>`;
   return `<table><thead>${line('th', header)}</thead><tbody>${cells.map((row) => line('td', row)).join('')}</tbody></table>`;
 }

@@ -1,7 +1,9 @@
+import { escapeXml } from '../../src/core/escape-xml.ts';
+import { element, textLine } from '../../src/look/svg.ts';
 import { type PeerReport, timedPeers } from '../peers/peer-report.ts';
 import { formatNumber } from '../statistics.ts';
 import { legend, seriesClass } from './chart-frame.ts';
-import { element, escapeText, line, svg, text } from './svg.ts';
+import { line, svg } from './svg.ts';
 
 const WIDTH = 960;
 const LEFT = 250;
@@ -23,13 +25,14 @@ export function peerBars({ rows }: Pick<PeerReport, 'rows'>): string {
     const bars = names.map((name, j) => {
       const ms = row.peers[name] ?? null;
       const y = top + j * BAR;
-      if (ms === null || row.ms === null) return text(LEFT + 6, y + 10, `${name}: no time`, { class: 'gap' });
+      if (ms === null || row.ms === null)
+        return textLine(LEFT + 6, y + 10, `${name}: no time`, { class: 'gap' });
       const ratio = ms / row.ms;
       const label = `${formatNumber(ratio)}x${ratio > MOST ? ' ▸' : ''}`;
       const title = element(
         'title',
         {},
-        escapeText(`${name}: ${formatNumber(ms)} ms; tessera: ${formatNumber(row.ms)} ms`),
+        escapeXml(`${name}: ${formatNumber(ms)} ms; tessera: ${formatNumber(row.ms)} ms`),
       );
       return (
         element(
@@ -43,15 +46,15 @@ export function peerBars({ rows }: Pick<PeerReport, 'rows'>): string {
             class: `bar ${seriesClass(j + 1)}`,
           },
           title,
-        ) + text(scale(ratio) + 6, y + 10, label, { class: 'value' })
+        ) + textLine(scale(ratio) + 6, y + 10, label, { class: 'value' })
       );
     });
     const middle = top + (names.length * BAR) / 2;
-    const name = text(LEFT - 12, middle, `${row.op} ${row.shape} ${row.dtype}`, {
+    const name = textLine(LEFT - 12, middle, `${row.op} ${row.shape} ${row.dtype}`, {
       class: 'label',
       'text-anchor': 'end',
     });
-    const own = text(LEFT - 12, middle + 15, `${formatNumber(row.ms ?? 0)} ms`, {
+    const own = textLine(LEFT - 12, middle + 15, `${formatNumber(row.ms ?? 0)} ms`, {
       class: 'tick',
       'text-anchor': 'end',
     });
@@ -62,9 +65,9 @@ export function peerBars({ rows }: Pick<PeerReport, 'rows'>): string {
     WIDTH,
     height,
     'Times of peers over ours',
-    text(even, 20, 'as fast as tessera', { class: 'tick', 'text-anchor': 'middle' }),
+    textLine(even, 20, 'as fast as tessera', { class: 'tick', 'text-anchor': 'middle' }),
     ...groups,
     line(even, 26, even, height - 10, 'even'),
   );
-  return legend(['tessera (line at 1x)', ...names].map(escapeText)) + picture;
+  return legend(['tessera (line at 1x)', ...names].map(escapeXml)) + picture;
 }

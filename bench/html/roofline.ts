@@ -1,7 +1,9 @@
+import { escapeXml } from '../../src/core/escape-xml.ts';
+import { element, textLine } from '../../src/look/svg.ts';
 import type { Limits } from '../limits.ts';
 import { formatNumber } from '../statistics.ts';
 import { axes, type Frame, legend, seriesClass } from './chart-frame.ts';
-import { element, escapeText, line, logScale, svg, text } from './svg.ts';
+import { line, logScale, svg } from './svg.ts';
 
 /** A row as the plot needs it. */
 export interface RooflinePoint {
@@ -39,7 +41,7 @@ export function roofline(points: readonly RooflinePoint[], limits: Limits): stri
     const isUpper = gbps === cached;
     const middle = (x(start) + x(peak / gbps)) / 2 + (isUpper ? -8 : 8);
     const height = (y(start * gbps) + y(peak)) / 2 + (isUpper ? -4 : 12);
-    const words = text(middle, height, `${label} ${formatNumber(gbps)} GB/s`, {
+    const words = textLine(middle, height, `${label} ${formatNumber(gbps)} GB/s`, {
       class: 'roof-text',
       'text-anchor': isUpper ? 'end' : 'start',
     });
@@ -58,7 +60,7 @@ export function roofline(points: readonly RooflinePoint[], limits: Limits): stri
       element(
         'title',
         {},
-        escapeText(`${point.name}: ${formatNumber(point.gflops)} GFLOP/s, ${formatNumber(point.gbps)} GB/s`),
+        escapeXml(`${point.name}: ${formatNumber(point.gflops)} GFLOP/s, ${formatNumber(point.gbps)} GB/s`),
       ),
     ),
   );
@@ -68,7 +70,7 @@ export function roofline(points: readonly RooflinePoint[], limits: Limits): stri
     'Roofline',
     axes(FRAME, x, y, 'multiply-adds counted as two, per byte', 'GFLOP/s'),
     line(x(peak / cached), y(peak), x(last), y(peak), 'roof'),
-    text(FRAME.right - 6, y(peak) - 8, `${formatNumber(peak)} GFLOP/s`, {
+    textLine(FRAME.right - 6, y(peak) - 8, `${formatNumber(peak)} GFLOP/s`, {
       class: 'roof-text',
       'text-anchor': 'end',
     }),
@@ -76,5 +78,5 @@ export function roofline(points: readonly RooflinePoint[], limits: Limits): stri
     roof(memory, 'memory'),
     ...dots,
   );
-  return picture + legend(ops.map(escapeText));
+  return picture + legend(ops.map(escapeXml));
 }

@@ -1,23 +1,4 @@
-/** Text as it may stand in HTML and SVG. */
-export const escapeText = (text: string): string =>
-  text.replace(
-    /[&<>"]/g,
-    (letter) => ({ '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' })[letter] ?? letter,
-  );
-
-export type Attributes = Readonly<Record<string, string | number>>;
-
-/** An element; children are markup, which the caller has escaped. */
-export function element(tag: string, attributes: Attributes, ...children: readonly string[]): string {
-  const written = Object.entries(attributes).map(([name, value]) => {
-    const text = typeof value === 'number' ? String(Math.round(value * 100) / 100) : escapeText(value);
-    return ` ${name}="${text}"`;
-  });
-  return `<${tag}${written.join('')}>${children.join('')}</${tag}>`;
-}
-
-export const text = (x: number, y: number, words: string, attributes: Attributes = {}): string =>
-  element('text', { x, y, ...attributes }, escapeText(words));
+import { element } from '../../src/look/svg.ts';
 
 export const line = (x1: number, y1: number, x2: number, y2: number, kind: string): string =>
   element('line', { x1, y1, x2, y2, class: kind });

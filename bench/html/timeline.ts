@@ -1,6 +1,8 @@
+import { escapeXml } from '../../src/core/escape-xml.ts';
+import { element, textLine } from '../../src/look/svg.ts';
 import { formatNumber } from '../statistics.ts';
 import { legend, seriesClass } from './chart-frame.ts';
-import { element, escapeText, linearScale, svg, text, tickText } from './svg.ts';
+import { linearScale, svg, tickText } from './svg.ts';
 
 /** GPU time of one dispatch, in the order they run. */
 export interface TimelineDispatch {
@@ -32,9 +34,9 @@ export function timeline(dispatches: readonly TimelineDispatch[]): string {
   ): string => {
     const width = Math.max(0.5, x(from + ms) - x(from) - 0.6);
     const words =
-      width > 7 * name.length ? text(x(from) + 4, 30 + lane * LANE + 15, name, { class: 'in-bar' }) : '';
+      width > 7 * name.length ? textLine(x(from) + 4, 30 + lane * LANE + 15, name, { class: 'in-bar' }) : '';
     const box = { x: x(from), y: 30 + lane * LANE, width, height: LANE - 4, rx: 2, class: kind };
-    return element('rect', box, element('title', {}, escapeText(title))) + words;
+    return element('rect', box, element('title', {}, escapeXml(title))) + words;
   };
   let at = 0;
   const boxes: string[] = [];
@@ -55,14 +57,14 @@ export function timeline(dispatches: readonly TimelineDispatch[]): string {
   const ticks = x.ticks
     .filter((tick) => x(tick) <= RIGHT)
     .map((tick) =>
-      text(x(tick), 20, `${tickText(tick)} ms`, {
+      textLine(x(tick), 20, `${tickText(tick)} ms`, {
         class: 'tick',
         'text-anchor': tick === 0 ? 'start' : 'end',
       }),
     );
   return (
     svg(WIDTH, 34 + 2 * LANE, 'Dispatches of one token', ...ticks, ...layers, ...boxes) +
-    legend(kernels.map(escapeText))
+    legend(kernels.map(escapeXml))
   );
 }
 

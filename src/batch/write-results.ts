@@ -1,7 +1,7 @@
-import { randomUUID } from 'node:crypto';
-import { open, rename, rm } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import type { SchemaElement } from 'hyparquet-writer';
 import { InputError, UnsupportedError } from '../core/errors.ts';
+import { replaceFile } from '../core/replace-file.ts';
 import { importHidden } from '../image/import-hidden.ts';
 import type { BatchRecord, BatchTask } from './task.ts';
 
@@ -26,17 +26,14 @@ export async function writeResults(
   ids: readonly string[],
   read: (id: string) => Promise<BatchRecord>,
 ): Promise<void> {
-  const staging = `${path}.${randomUUID()}.incomplete`;
   const write = formatOf(path) === 'parquet' ? writeParquet : writeLines;
   const chunks = async function* (): AsyncGenerator<readonly BatchRecord[]> {
     for (let begin = 0; begin < ids.length; begin += CHUNK)
       yield await Promise.all(ids.slice(begin, begin + CHUNK).map(read));
   };
   try {
-    await write(staging, kind, chunks());
-    await rename(staging, path);
+    await replaceFile(path, (staging) => write(staging, kind, chunks()));
   } catch (cause) {
-    await rm(staging, { force: true });
     if (cause instanceof UnsupportedError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InputError(`--output "${path}": cannot be written (${reason}); expected a place to write to.`, {

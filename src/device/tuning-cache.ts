@@ -1,9 +1,10 @@
 /** What was measured on an adapter, kept between runs: one file each in the cache folder. Node only. */
-import { createHash, randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { TunedKernel, TunedKernels } from '../core/caps.ts';
 import { DeviceError } from '../core/errors.ts';
+import { replaceFile } from '../core/replace-file.ts';
 import { cacheFolder } from './cache-folder.ts';
 
 /** An adapter and its driver: another version of either is measured anew. */
@@ -31,15 +32,13 @@ export async function readTuning(key: TuningKey): Promise<TunedKernels | undefin
 export async function writeTuning(key: TuningKey, tuned: TunedKernels): Promise<string> {
   const path = tuningFile(key);
   const kernels = Object.fromEntries([...((await readTuning(key)) ?? []), ...tuned]);
-  const staging = `${path}.${randomUUID()}.incomplete`;
   try {
     await mkdir(dirname(path), { recursive: true });
-    await writeFile(staging, `${JSON.stringify({ ...key, kernels }, null, 1)}\n`);
-    await rename(staging, path);
+    await replaceFile(path, (staging) =>
+      writeFile(staging, `${JSON.stringify({ ...key, kernels }, null, 1)}\n`),
+    );
     return path;
   } catch (cause) {
-    // It fails, too, where the folder is a file.
-    await rm(staging, { force: true }).catch(() => undefined);
     throw new DeviceError(
       `tuning: "${path}" cannot be written (${(cause as Error).message}); expected a place to write to. Set TESSERA_CACHE.`,
       { cause },

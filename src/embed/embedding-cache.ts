@@ -1,6 +1,6 @@
-import { randomUUID } from 'node:crypto';
-import { mkdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { replaceFile } from '../core/replace-file.ts';
 import { cacheFolder } from '../device/cache-folder.ts';
 
 /** Embeddings of pictures on disk, one file each, by what the picture file holds. Node only. */
@@ -30,14 +30,7 @@ export function embeddingCache(
     async put(contentHash, embedding) {
       const path = pathOf(contentHash);
       await mkdir(dirname(path), { recursive: true });
-      const staging = `${path}.${randomUUID()}.incomplete`;
-      try {
-        await writeFile(staging, encode(embedding));
-        await rename(staging, path);
-      } catch (error) {
-        await rm(staging, { force: true });
-        throw error;
-      }
+      await replaceFile(path, (staging) => writeFile(staging, encode(embedding)));
     },
   };
 }

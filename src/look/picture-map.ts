@@ -1,4 +1,5 @@
-import { element, escapeXml, shortened, svgDocument, textLine } from './svg.ts';
+import { escapeXml } from '../core/escape-xml.ts';
+import { element, shortened, svgDocument, textLine } from './svg.ts';
 
 /** A picture on a map. */
 export interface MapPoint {

@@ -1,14 +1,7 @@
+import { escapeXml } from '../core/escape-xml.ts';
+
 /** Attributes of an element; numbers are written with at most two decimals. */
 export type SvgAttributes = Readonly<Record<string, string | number>>;
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-/** Characters that XML 1.0 forbids even as entities. */
-const FORBIDDEN = /[^\t\n\r\x20-\ud7ff\ue000-\ufffd\u{10000}-\u{10ffff}]/gu;
-
-/** A text as it may stand in an element or an attribute: tokens of a model hold anything. */
-export const escapeXml = (text: string): string =>
-  text.replace(FORBIDDEN, '\ufffd').replace(/[&<>"]/g, (character) => ENTITIES[character] ?? character);
 
 /** One element with what is in it, which is markup already. */
 export function element(name: string, attributes: SvgAttributes, ...inside: readonly string[]): string {

@@ -1,4 +1,5 @@
 /** Charts as SVG within a page that stands alone: no scripts, nothing loaded from elsewhere. */
+import { escapeXml } from '../core/escape-xml.ts';
 
 export interface Point {
   readonly step: number;
@@ -58,11 +59,11 @@ export function renderPage({ title, refreshSeconds, parts }: Page): string {
 <html lang="en">
   <head>
     <meta charset="utf-8">${refresh}
-    <title>${escapeText(title)}</title>
+    <title>${escapeXml(title)}</title>
     <style>${STYLE}</style>
   </head>
   <body>
-    <h1>${escapeText(title)}</h1>
+    <h1>${escapeXml(title)}</h1>
 ${parts.join('\n')}
   </body>
 </html>
@@ -74,14 +75,14 @@ export function renderTable(rows: readonly (readonly string[])[], { header }: { 
   const lines = rows.map((cells, row) =>
     cells.map((cell, column) => {
       const tag = header ? row === 0 : column === 0;
-      return tag ? `<th>${escapeText(cell)}</th>` : `<td>${escapeText(cell)}</td>`;
+      return tag ? `<th>${escapeXml(cell)}</th>` : `<td>${escapeXml(cell)}</td>`;
     }),
   );
   return `    <table>${lines.map((cells) => `<tr>${cells.join('')}</tr>`).join('')}</table>`;
 }
 
 export function renderChart({ title, series, unit, across, level }: Chart): string {
-  const heading = `    <h2>${escapeText(title)}</h2>`;
+  const heading = `    <h2>${escapeXml(title)}</h2>`;
   const all = series.flatMap(({ points }) => points);
   if (all.length === 0) return `${heading}\n    <p>nothing yet</p>`;
   const last = Math.max(1, ...all.map(({ step }) => step));
@@ -107,7 +108,7 @@ export function renderChart({ title, series, unit, across, level }: Chart): stri
   return [
     heading,
     ...(named.length > 1 ? [legend(named.map((one) => [one.name, colourOf(one)] as const))] : []),
-    `    <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeText(title)}">`,
+    `    <svg viewBox="0 0 ${WIDTH} ${HEIGHT}" role="img" aria-label="${escapeXml(title)}">`,
     `      ${grid.join('')}${steps.join('')}${text((MARGIN.left + WIDTH) / 2, HEIGHT - 6, 'middle', across)}`,
     ...(level
       ? [
@@ -124,7 +125,7 @@ type Scale = (value: number) => number;
 function renderSeries({ points, style, name }: ChartSeries, colour: string, x: Scale, y: Scale): string {
   const marks = points.map(
     ({ step, value }) =>
-      `<circle cx="${x(step).toFixed(1)}" cy="${y(value).toFixed(1)}" r="4" fill="${colour}"><title>${escapeText(name)}</title></circle>`,
+      `<circle cx="${x(step).toFixed(1)}" cy="${y(value).toFixed(1)}" r="4" fill="${colour}"><title>${escapeXml(name)}</title></circle>`,
   );
   if (style === 'marks') return marks.join('');
   const path = points.map(({ step, value }) => `${x(step).toFixed(1)},${y(value).toFixed(1)}`).join(' ');
@@ -133,11 +134,11 @@ function renderSeries({ points, style, name }: ChartSeries, colour: string, x: S
 
 const legend = (entries: readonly (readonly [name: string, colour: string])[]): string =>
   `    <div class="legend">${entries
-    .map(([name, colour]) => `<span><i style="background:${colour}"></i>${escapeText(name)}</span>`)
+    .map(([name, colour]) => `<span><i style="background:${colour}"></i>${escapeXml(name)}</span>`)
     .join('')}</div>`;
 
 const text = (x: number, y: number, anchor: string, content: string): string =>
-  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escapeText(content)}</text>`;
+  `<text x="${x.toFixed(1)}" y="${y.toFixed(1)}" text-anchor="${anchor}">${escapeXml(content)}</text>`;
 
 const label0 = (step: number): string => String(Math.round(step));
 
@@ -157,8 +158,3 @@ export function thin(points: readonly Point[], most: number): readonly Point[] {
     return { step: part.at(-1)?.step ?? 0, value: mean };
   });
 }
-
-const ENTITIES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };
-
-export const escapeText = (content: string): string =>
-  content.replace(/[&<>"]/g, (character) => ENTITIES[character] ?? '');

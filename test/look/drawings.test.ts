@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest';
+import { escapeXml } from '../../src/core/escape-xml.ts';
 import { decodePicture } from '../../src/image/decode.ts';
 import { drawSvg, encodePng } from '../../src/image/encode-node.ts';
 import type { Picture } from '../../src/image/picture.ts';
@@ -8,7 +9,7 @@ import { lensChart } from '../../src/look/lens-chart.ts';
 import { pictureMap } from '../../src/look/picture-map.ts';
 import { principalComponents } from '../../src/look/principal-components.ts';
 import { softmaxRow, topOf } from '../../src/look/softmax.ts';
-import { element, escapeXml, shortened, svgDocument } from '../../src/look/svg.ts';
+import { element, shortened, svgDocument } from '../../src/look/svg.ts';
 
 const filled = (width: number, height: number, colour: readonly number[]): Picture => ({
   width,

@@ -4,9 +4,9 @@
  * https://huggingface.co/docs/huggingface_hub/guides/manage-cache
  * What is unfinished has names of our own beside theirs, which other tools pass over.
  */
-import { randomUUID } from 'node:crypto';
-import { copyFile, mkdir, readFile, rename, rm, stat, symlink, writeFile } from 'node:fs/promises';
+import { copyFile, mkdir, readFile, stat, symlink, writeFile } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
+import { replaceFile } from '../../core/replace-file.ts';
 import { isCommit } from './hub-id.ts';
 
 /** One model's part of the cache. */
@@ -66,17 +66,6 @@ export function hubCache(cacheFolder: string, id: string): HubCache {
       await replaceFile(path, (staging) => linkOrCopy(blobPath(hash), staging));
     },
   };
-}
-
-/** A reader sees the old file or the new one, never half of it. */
-async function replaceFile(path: string, write: (staging: string) => Promise<void>): Promise<void> {
-  const staging = `${path}.${randomUUID()}.incomplete`;
-  try {
-    await write(staging);
-    await rename(staging, path);
-  } finally {
-    await rm(staging, { force: true });
-  }
 }
 
 /** Where the cache may only be read (an image of a container), what was learnt is known again next time. */
