@@ -216,10 +216,13 @@ describe.skipIf(adapter === undefined)(`on ${adapter}`, () => {
   });
 
   test('Ctrl-C ends with exit code 130', async () => {
+    let isSent = false;
     const { code, stderr } = await runCli(
       ['embed', ...Array<string>(200).fill(pictures[0] ?? ''), ...model],
       {
-        onStdout: (_, child) => child.kill('SIGINT'),
+        onStdout(_, child) {
+          if (!isSent) isSent = child.kill('SIGINT');
+        },
       },
     );
     expect(code).toBe(130);
