@@ -13,6 +13,7 @@ import {
   vec4Elements,
 } from './linear-call.ts';
 import { hasSubgroupsOf, range, subgroupTileWork, tooLarge } from './product-work.ts';
+import { addHandedRound, declareSums, storeFirstRow } from './subgroup-tile.ts';
 
 /**
  * linear in the registers of one small subgroup, for adapters that run on a CPU.
@@ -60,8 +61,8 @@ export const linearBroadcast = defineKernel({
     return tooLarge(t) ?? true;
   },
   elements: (shape) => vec4Elements(shape, 'x', 'weight', 'bias', 'residual', 'y'),
-  wgsl(shape, { lanes, rows, vectors }) {
-    const sums = (row: number): string[] => range(vectors).map((v) => `sum${row}_${v}`);
+  wgsl(shape, tile) {
+    const { lanes, rows, vectors } = tile;
     return wgsl`
       ${subgroups}${workgroupIndex}${addProduct(lanes)}${linearStore(shape, 4)}
       const LANES = ${lanes}u;
@@ -87,7 +88,7 @@ export const linearBroadcast = defineKernel({
         ])}
         ${range(rows / lanes).map((i) => `let x${i} = min(firstRow + ${i * lanes}u + lane, params.m - 1u) * steps;`)}
 
-        ${range(rows).flatMap((row) => sums(row).map((sum) => `var ${sum} = vec4f(0.0);`))}
+        ${declareSums(tile)}
         for (var k = 0u; k < steps; k++) {
           ${range(vectors).flatMap((v) => [
             `let columns${v} = transpose(mat4x4f(`,
@@ -98,16 +99,12 @@ export const linearBroadcast = defineKernel({
             '));',
           ])}
           ${range(rows / lanes).map((i) => `let own${i} = vec4f(x[x${i} + k]);`)}
-          ${range(rows).flatMap((row) => [
-            `let value${row} = subgroupBroadcast(own${Math.floor(row / lanes)}, ${row % lanes}u);`,
-            ...sums(row).map((sum, v) => `${sum} = addProduct(${sum}, columns${v}, value${row});`),
-          ])}
+          ${addHandedRound(tile, 'columns')}
         }
 
         let end = min(firstRow + ROWS, params.m);
         for (var row = firstRow; row < end; row++) {
-          ${sums(0).map((sum, v) => `if (column${v} < params.n) { store(${sum}, row, column${v}); }`)}
-          ${range(rows - 1).flatMap((row) => sums(row).map((sum, v) => `${sum} = ${sums(row + 1)[v]};`))}
+          ${storeFirstRow(tile, (sum, v) => `if (column${v} < params.n) { store(${sum}, row, column${v}); }`)}
         }
       }
     `;

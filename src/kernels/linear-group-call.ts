@@ -7,6 +7,7 @@ import type { ParamValues } from '../wgsl/params.ts';
 import type { Snippet } from '../wgsl/wgsl.ts';
 import type { Cost, KernelCall, KernelShape, OpCall, Variant } from './kernel.ts';
 import { range } from './product-work.ts';
+import type { ThreadSum } from './thread-sum.ts';
 
 // What the kernels of `linearGroup` share. They serve one vector x, which is decoding.
 
@@ -155,6 +156,38 @@ export function storeColumns(
   return columns
     .slice(0, half)
     .map((column, c) => `storeGate(${sumOf(c)}, ${sumOf(c + half)}, ${rowOf(column)});`);
+}
+
+/** What each thread adds up: a sum for each of its columns, and with a norm the vector's squares. */
+export const groupSums = (shape: KernelShape, columns: readonly GroupColumn[]): string[] => [
+  ...columns.map((_, c) => `sum${c}`),
+  ...(shape.dtypes.norm ? ['squares'] : []),
+];
+
+/** Adds `groupSums` up over the threads, scales by the norm, and has thread `storedBy(c)` store column c. */
+export function finishGroup(
+  shape: KernelShape,
+  columns: readonly GroupColumn[],
+  sum: ThreadSum,
+  storedBy: (c: number) => number,
+): string[] {
+  const { norm } = shape.dtypes;
+  const sums = groupSums(shape, columns);
+  const totalOf = (c: number): string => `totals${Math.floor(c / 4)}[${c % 4}]`;
+  const scaled = (c: number): string => (norm ? `${totalOf(c)} * scale` : totalOf(c));
+  const fourOf = (f: number): string =>
+    range(4)
+      .map((i) => sums[4 * f + i] ?? '0.0')
+      .join(', ');
+  return [
+    ...range(Math.ceil(sums.length / 4)).map(
+      (f) => `let totals${f} = sumOfThreads(vec4f(${fourOf(f)}), thread${sum.argument});`,
+    ),
+    norm ? `let scale = inverseSqrt(${totalOf(columns.length)} / f32(params.k) + params.eps);` : '',
+    ...storeColumns(shape, columns, scaled).map(
+      (statement, c) => `if (thread == ${storedBy(c)}u) { ${statement} }`,
+    ),
+  ];
 }
 
 export function linearGroupCost({ params: { k, n }, dtypes, variant }: LinearGroupCall): Cost {

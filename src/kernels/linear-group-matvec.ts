@@ -4,17 +4,18 @@ import { wgsl } from '../wgsl/wgsl.ts';
 import { defineKernel, type Kernel, spreadWorkgroups } from './kernel.ts';
 import { vec4Elements } from './linear-call.ts';
 import {
+  finishGroup,
   groupColumns,
   groupStore,
+  groupSums,
   linearGroupBindings,
   linearGroupCost,
   linearGroupParams,
   prepareFloatGroup,
-  storeColumns,
   supportsTimes,
   weightName,
 } from './linear-group-call.ts';
-import { range, softwareWork } from './product-work.ts';
+import { softwareWork } from './product-work.ts';
 import { type ThreadSum, throughSubgroups, throughWorkgroupMemory } from './thread-sum.ts';
 
 /**
@@ -43,10 +44,6 @@ function groupMatvec(name: string, sum: ThreadSum): Kernel {
     wgsl(shape, { workgroupSize, times }) {
       const columns = groupColumns(shape, times);
       const { norm } = shape.dtypes;
-      const sums = [...columns.map((_, c) => `sum${c}`), ...(norm ? ['squares'] : [])];
-      const fours = range(Math.ceil(sums.length / 4));
-      const totalOf = (c: number): string => `totals${Math.floor(c / 4)}[${c % 4}]`;
-      const scaled = (c: number): string => (norm ? `${totalOf(c)} * scale` : totalOf(c));
       const read = norm
         ? [
             'let raw = vec4f(x[k]);',
@@ -70,19 +67,12 @@ function groupMatvec(name: string, sum: ThreadSum): Kernel {
           let steps = params.k / 4u;
           ${columns.map(({ share, j }, c) => `let w${c}_start = (tile * ${share}u + ${j}u) * steps;`)}
 
-          ${sums.map((name) => `var ${name} = 0.0;`)}
+          ${groupSums(shape, columns).map((name) => `var ${name} = 0.0;`)}
           for (var k = thread; k < steps; k += WORKGROUP_SIZE) {
             ${read}
             ${columns.map(({ w }, c) => `sum${c} += dot(value, vec4f(${weightName(w)}[w${c}_start + k]));`)}
           }
-          ${fours.map(
-            (f) =>
-              `let totals${f} = sumOfThreads(vec4f(${range(4)
-                .map((i) => sums[4 * f + i] ?? '0.0')
-                .join(', ')}), thread${sum.argument});`,
-          )}
-          ${norm ? `let scale = inverseSqrt(${totalOf(columns.length)} / f32(params.k) + params.eps);` : ''}
-          ${storeColumns(shape, columns, scaled).map((statement, c) => `if (thread == ${c % workgroupSize}u) { ${statement} }`)}
+          ${finishGroup(shape, columns, sum, (c) => c % workgroupSize)}
         }
       `;
     },

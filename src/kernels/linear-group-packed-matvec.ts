@@ -5,14 +5,15 @@ import { wgsl } from '../wgsl/wgsl.ts';
 import { defineKernel, type Kernel, spreadWorkgroups } from './kernel.ts';
 import { vec4Elements } from './linear-call.ts';
 import {
+  finishGroup,
   groupColumns,
   groupPackedDType,
   groupStore,
+  groupSums,
   linearGroupBindings,
   linearGroupCost,
   linearGroupParams,
   preparePackedGroup,
-  storeColumns,
   supportsTimes,
   weightName,
 } from './linear-group-call.ts';
@@ -47,9 +48,6 @@ function groupPackedMatvec(name: string, sum: ThreadSum): Kernel {
       const columns = groupColumns(shape, times);
       const weights = [...new Set(columns.map(({ w }) => weightName(w)))];
       const { norm } = shape.dtypes;
-      const sums = [...columns.map((_, c) => `sum${c}`), ...(norm ? ['squares'] : [])];
-      const fours = range(Math.ceil(sums.length / 4));
-      const totalOf = (c: number): string => `totals${Math.floor(c / 4)}[${c % 4}]`;
       const wordOf = (c: number, v: number): string =>
         dtype === 'q8' ? `q${c}[${v}]` : `q${c}[${Math.floor(v / 2)}]${v % 2 === 1 ? ' >> 4u' : ''}`;
       return wgsl`
@@ -69,7 +67,7 @@ function groupPackedMatvec(name: string, sum: ThreadSum): Kernel {
           let blocks = rowBlocks(params.k);
           ${columns.map(({ share, j }, c) => `let w${c}_start = rowStart(tile * ${share}u + ${j}u, params.k);`)}
 
-          ${sums.map((name) => `var ${name} = 0.0;`)}
+          ${groupSums(shape, columns).map((name) => `var ${name} = 0.0;`)}
           for (var unit = thread; unit < blocks * BLOCK_WORDS / 4u; unit += WORKGROUP_SIZE) {
             let b = unit * 4u / BLOCK_WORDS;
             ${columns.map(({ w }, c) => `let q${c} = ${weightName(w)}[w${c}_start / 4u + unit];`)}
@@ -91,16 +89,7 @@ function groupPackedMatvec(name: string, sum: ThreadSum): Kernel {
             let taken = ZERO * dot(zero, vec4f(1.0));
             ${columns.map(({ w }, c) => `sum${c} += (part${c} - taken) * scaleOf_${weightName(w)}(w${c}_start, blocks, b);`)}
           }
-          ${fours.map(
-            (f) =>
-              `let totals${f} = sumOfThreads(vec4f(${range(4)
-                .map((i) => sums[4 * f + i] ?? '0.0')
-                .join(', ')}), thread${sum.argument});`,
-          )}
-          ${norm ? `let scale = inverseSqrt(${totalOf(columns.length)} / f32(params.k) + params.eps);` : ''}
-          ${storeColumns(shape, columns, (c) => (norm ? `${totalOf(c)} * scale` : totalOf(c))).map(
-            (statement, c) => `if (thread == ${c}u) { ${statement} }`,
-          )}
+          ${finishGroup(shape, columns, sum, (c) => c)}
         }
       `;
     },

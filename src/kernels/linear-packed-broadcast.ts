@@ -15,6 +15,7 @@ import {
   vec4Elements,
 } from './linear-call.ts';
 import { hasSubgroupsOf, range, softwareWork, tooLarge } from './product-work.ts';
+import { addHandedRound, declareSums, storeFirstRow } from './subgroup-tile.ts';
 
 /** Columns of a lane. */
 const COLUMNS = 4;
@@ -41,9 +42,9 @@ export const linearPackedBroadcast = defineKernel({
     return tooLarge(t) ?? true;
   },
   elements: (shape) => ({ ...vec4Elements(shape, 'x', 'bias', 'residual', 'y'), weight: 'u32' }),
-  wgsl(shape, { lanes, rows, vectors }) {
+  wgsl(shape, tile) {
+    const { lanes, rows, vectors } = tile;
     const dtype = packedDType(shape);
-    const sums = (row: number): string[] => range(vectors).map((v) => `sum${row}_${v}`);
     return wgsl`
       ${subgroups}${workgroupIndex}${packedRows(dtype)}${addProduct(lanes)}${linearStore(shape, 4)}
       const LANES = ${lanes}u;
@@ -72,7 +73,7 @@ export const linearPackedBroadcast = defineKernel({
           ),
         ])}
 
-        ${range(rows).flatMap((row) => sums(row).map((sum) => `var ${sum} = vec4f(0.0);`))}
+        ${declareSums(tile)}
         for (var b = 0u; b < blocks; b++) {
           ${range(vectors).flatMap((v) => range(COLUMNS).map((j) => `let scale${v}_${j} = scaleOf(w${v}_${j}, blocks, b);`))}
           // One vector a turn, though a q4 word holds two: with the sums of 16 rows more code runs out of registers.
@@ -89,17 +90,13 @@ export const linearPackedBroadcast = defineKernel({
             // Past the end of a row the last vector stands in: the weight is zero there.
             let k = min(step, steps - 1u);
             ${range(rows / lanes).map((i) => `let own${i} = vec4f(x[x${i} + k]);`)}
-            ${range(rows).flatMap((row) => [
-              `let value${row} = subgroupBroadcast(own${Math.floor(row / lanes)}, ${row % lanes}u);`,
-              ...sums(row).map((sum, v) => `${sum} = addProduct(${sum}, columns${v}, value${row});`),
-            ])}
+            ${addHandedRound(tile, 'columns')}
           }
         }
 
         let end = min(firstRow + ROWS, params.m);
         for (var row = firstRow; row < end; row++) {
-          ${sums(0).map((sum, v) => `if (column${v} < params.n) { store(${sum}, row, column${v}); }`)}
-          ${range(rows - 1).flatMap((row) => sums(row).map((sum, v) => `${sum} = ${sums(row + 1)[v]};`))}
+          ${storeFirstRow(tile, (sum, v) => `if (column${v} < params.n) { store(${sum}, row, column${v}); }`)}
         }
       }
     `;

@@ -7,6 +7,7 @@ import { defineKernel, spreadWorkgroups } from './kernel.ts';
 import { vec4Elements } from './linear-call.ts';
 import { matmulBatch, matmulBindings, matmulCost, matmulParams, prepareMatmul } from './matmul-call.ts';
 import { hasSubgroupsOf, range, subgroupTileWork, tooLarge } from './product-work.ts';
+import { addHandedRound, declareSums, storeFirstRow } from './subgroup-tile.ts';
 
 /**
  * matmul in the registers of one small subgroup, for adapters that run on a CPU: `linear_broadcast`, whose header
@@ -27,8 +28,8 @@ export const matmulBroadcast = defineKernel({
     return tooLarge(t) ?? true;
   },
   elements: (shape) => vec4Elements(shape, 'a', 'b', 'y'),
-  wgsl({ dtypes }, { lanes, rows, vectors }) {
-    const sums = (row: number): string[] => range(vectors).map((v) => `sum${row}_${v}`);
+  wgsl({ dtypes }, tile) {
+    const { lanes, rows, vectors } = tile;
     const stored = `vec4<${dtypes.y ?? 'f32'}>`;
     return wgsl`
       ${subgroups}${workgroupIndex}${matmulBatch}${addProduct(lanes)}
@@ -61,7 +62,7 @@ export const matmulBroadcast = defineKernel({
           `let b${v} = bStart + min(column${v}, columns - 1u);`,
         ])}
 
-        ${range(rows).flatMap((row) => sums(row).map((sum) => `var ${sum} = vec4f(0.0);`))}
+        ${declareSums(tile)}
         for (var k = 0u; k < steps; k++) {
           let at = 4u * k * columns;
           ${range(vectors).flatMap((v) => [
@@ -73,17 +74,13 @@ export const matmulBroadcast = defineKernel({
             ');',
           ])}
           ${range(rows / lanes).map((i) => `let own${i} = vec4f(a[a${i} + k]);`)}
-          ${range(rows).flatMap((row) => [
-            `let value${row} = subgroupBroadcast(own${Math.floor(row / lanes)}, ${row % lanes}u);`,
-            ...sums(row).map((sum, v) => `${sum} = addProduct(${sum}, rows${v}, value${row});`),
-          ])}
+          ${addHandedRound(tile, 'rows')}
         }
 
         let end = min(firstRow + ROWS, params.m);
         for (var row = firstRow; row < end; row++) {
           let start = (matrix * params.m + row) * columns;
-          ${sums(0).map((sum, v) => `if (column${v} < columns) { y[start + column${v}] = ${stored}(${sum}); }`)}
-          ${range(rows - 1).flatMap((row) => sums(row).map((sum, v) => `${sum} = ${sums(row + 1)[v]};`))}
+          ${storeFirstRow(tile, (sum, v) => `if (column${v} < columns) { y[start + column${v}] = ${stored}(${sum}); }`)}
         }
       }
     `;
