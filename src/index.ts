@@ -1,6 +1,8 @@
 /** The public API of `tessera-vlm`. */
 
 export { type GradOptions, grad } from './autograd/grad.ts';
+export { explain, explainNode } from './compile/explain.ts';
+export { decodingKernels, trainingKernels } from './compile/kernel-sets.ts';
 export type { TunedKernel, TunedKernels } from './core/caps.ts';
 export {
   AbortError,

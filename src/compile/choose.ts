@@ -15,7 +15,6 @@ import {
   type TuningSpace,
   tuningPoints,
 } from '../kernels/kernel.ts';
-import { KERNELS } from '../kernels/registry.ts';
 import type { Named, TensorType } from '../ops/op.ts';
 import { type IrNode, nodeLabel } from './ir.ts';
 import { rooflineMs } from './roofline.ts';
@@ -39,13 +38,13 @@ export interface Choice extends Candidate {
  * Kernels for nodes on one adapter. Decisions are kept by call signature, so the same layer thirty times is
  * decided once, and equal calls get the same Choice object.
  */
-export function createChooser(caps: Caps): (node: IrNode) => Choice {
+export function createChooser(caps: Caps, kernels: readonly Kernel[]): (node: IrNode) => Choice {
   const choices = new Map<string, Choice>();
   return (node) => {
     const key = callSignature(node);
     const known = choices.get(key);
     if (known) return known;
-    const choice = choose(node, key, caps);
+    const choice = choose(node, key, caps, kernels);
     choices.set(key, choice);
     return choice;
   };
@@ -62,15 +61,15 @@ const typesKey = (tensors: Named<TensorType>): string =>
     .join(' ');
 
 /** Whether some kernel can run `node` on the adapter. */
-export const isServed = (node: IrNode, caps: Caps): boolean =>
-  findCandidates(node, caps).candidates.length > 0;
+export const isServed = (node: IrNode, caps: Caps, kernels: readonly Kernel[]): boolean =>
+  findCandidates(node, caps, kernels).candidates.length > 0;
 
-function choose(node: IrNode, signature: string, caps: Caps): Choice {
-  const { candidates, refusals } = findCandidates(node, caps);
+function choose(node: IrNode, signature: string, caps: Caps, kernels: readonly Kernel[]): Choice {
+  const { candidates, refusals } = findCandidates(node, caps, kernels);
   const [fastest] = candidates;
   if (!fastest) {
     const calls = `inputs ${describeTypes(node.inputs)}`;
-    const reasons = refusals.length ? refusals.join('; ') : 'there is no kernel of this op';
+    const reasons = refusals.length ? refusals.join('; ') : 'there is no kernel of this op among those given';
     throw new UnsupportedError(
       `compile "${nodeLabel(node)}": no kernel serves ${calls} on ${caps.adapterName}; ${reasons}.`,
     );
@@ -91,13 +90,15 @@ function choose(node: IrNode, signature: string, caps: Caps): Choice {
 }
 
 /** All that can serve a node, the fastest by estimate first, and why the others cannot. */
-export function findCandidates(
-  node: IrNode,
-  caps: Caps,
-): { readonly candidates: readonly Candidate[]; readonly refusals: readonly string[] } {
+export interface Candidates {
+  readonly candidates: readonly Candidate[];
+  readonly refusals: readonly string[];
+}
+
+export function findCandidates(node: IrNode, caps: Caps, kernels: readonly Kernel[]): Candidates {
   const candidates: Candidate[] = [];
   const refusals: string[] = [];
-  for (const kernel of KERNELS.filter(({ op }) => op.name === node.op.name)) {
+  for (const kernel of kernels.filter(({ op }) => op.name === node.op.name)) {
     const call = prepareCall(kernel, node);
     if (typeof call === 'string') {
       refusals.push(`${kernel.name}: ${call}`);

@@ -1,6 +1,7 @@
 import { InputError, invariant } from '../core/errors.ts';
 import { elementCount, formatShape } from '../core/shape.ts';
-import type { ReferenceTensor } from '../ops/op.ts';
+import type { Op, Reference, ReferenceTensor } from '../ops/op.ts';
+import { referenceOf } from '../ops/references.ts';
 import type { Graph } from './graph.ts';
 import type { Tensor } from './tensor.ts';
 
@@ -15,10 +16,14 @@ export interface Interpretation {
 }
 
 /**
- * Runs a graph op by op with the f64 references: what a compiled plan must agree with.
+ * Runs a graph op by op with the f64 references, or those given: what a compiled plan must agree with.
  * Throws InputError for a missing value or one of the wrong length.
  */
-export function interpret(graph: Graph, values: InterpreterValues): Interpretation {
+export function interpret(
+  graph: Graph,
+  values: InterpreterValues,
+  reference: (op: Op) => Reference = referenceOf,
+): Interpretation {
   const computed = new Map<number, ReferenceTensor>();
   const valuesOf = (tensor: Tensor): ReferenceTensor => {
     const known = computed.get(tensor.id);
@@ -30,7 +35,7 @@ export function interpret(graph: Graph, values: InterpreterValues): Interpretati
   for (const node of graph.nodes) {
     const inputs: Record<string, ReferenceTensor> = {};
     for (const [name, tensor] of Object.entries(node.inputs)) inputs[name] = valuesOf(tensor);
-    const results = node.op.reference(inputs, node.attrs);
+    const results = reference(node.op)(inputs, node.attrs);
     for (const [name, tensor] of Object.entries(node.outputs)) {
       const data = results[name];
       invariant(

@@ -1,6 +1,6 @@
 import { dim } from '../core/shape.ts';
 import { type AttentionAttrs, checkHeads, scoreRow } from './attention.ts';
-import { defineOp, type Named, type ReferenceTensor, required } from './op.ts';
+import { defineOp, type Named, type Reference, type ReferenceTensor, required } from './op.ts';
 
 const MASKS = ['past?', 'span?', 'mask?'] as const;
 
@@ -17,17 +17,18 @@ export const attentionLogSumExp = defineOp<AttentionAttrs>({
     checkHeads(q, k, k, where);
     return { y: { dtype: 'f32', shape: q.shape.slice(0, 3) } };
   },
-  reference(inputs, attrs) {
-    const q = required(inputs, 'q', 'attentionLogSumExp');
-    const rows = q.data.length / (q.shape[3] ?? 1);
-    const y = new Float64Array(rows).map((_, row) => {
-      const scores = scoreRow(inputs, attrs, row).map(({ score }) => score);
-      const max = Math.max(...scores);
-      return scores.length === 0 ? 0 : max + Math.log(scores.reduce((sum, s) => sum + Math.exp(s - max), 0));
-    });
-    return { y };
-  },
 });
+
+export const attentionLogSumExpReference: Reference<AttentionAttrs> = (inputs, attrs) => {
+  const q = required(inputs, 'q', 'attentionLogSumExp');
+  const rows = q.data.length / (q.shape[3] ?? 1);
+  const y = new Float64Array(rows).map((_, row) => {
+    const scores = scoreRow(inputs, attrs, row).map(({ score }) => score);
+    const max = Math.max(...scores);
+    return scores.length === 0 ? 0 : max + Math.log(scores.reduce((sum, s) => sum + Math.exp(s - max), 0));
+  });
+  return { y };
+};
 
 /**
  * dq of `attention`: Σ_j ds_ij k_j scale with ds = p (dy·v - delta), p = exp(score - logSumExp) and softcap's slope.
@@ -39,17 +40,18 @@ export const attentionQueryGradient = defineOp<AttentionAttrs>({
   infer(inputs, _attrs, where) {
     return { y: { dtype: 'f32', shape: required(inputs, 'q', where).shape } };
   },
-  reference(inputs, attrs) {
-    const q = required(inputs, 'q', 'attentionQueryGradient');
-    const k = required(inputs, 'k', 'attentionQueryGradient');
-    const y = new Float64Array(q.data.length);
-    eachPair(inputs, attrs, ({ query, key, ds, headDim }) => {
-      for (let d = 0; d < headDim; d++)
-        y[query + d] = (y[query + d] ?? 0) + ds * attrs.scale * (k.data[key + d] ?? Number.NaN);
-    });
-    return { y };
-  },
 });
+
+export const attentionQueryGradientReference: Reference<AttentionAttrs> = (inputs, attrs) => {
+  const q = required(inputs, 'q', 'attentionQueryGradient');
+  const k = required(inputs, 'k', 'attentionQueryGradient');
+  const y = new Float64Array(q.data.length);
+  eachPair(inputs, attrs, ({ query, key, ds, headDim }) => {
+    for (let d = 0; d < headDim; d++)
+      y[query + d] = (y[query + d] ?? 0) + ds * attrs.scale * (k.data[key + d] ?? Number.NaN);
+  });
+  return { y };
+};
 
 /** dk = Σ_i ds_ij q_i scale and dv = Σ_i p_ij dy_i, over all query heads of a kv head → both [B, T, K, D] f32. */
 export const attentionKeyValueGradient = defineOp<AttentionAttrs>({
@@ -59,20 +61,21 @@ export const attentionKeyValueGradient = defineOp<AttentionAttrs>({
     const { shape } = required(inputs, 'k', where);
     return { dk: { dtype: 'f32', shape }, dv: { dtype: 'f32', shape } };
   },
-  reference(inputs, attrs) {
-    const q = required(inputs, 'q', 'attentionKeyValueGradient');
-    const dy = required(inputs, 'dy', 'attentionKeyValueGradient');
-    const { length } = required(inputs, 'k', 'attentionKeyValueGradient').data;
-    const [dk, dv] = [new Float64Array(length), new Float64Array(length)];
-    eachPair(inputs, attrs, ({ query, key, weight, ds, headDim }) => {
-      for (let d = 0; d < headDim; d++) {
-        dk[key + d] = (dk[key + d] ?? 0) + ds * attrs.scale * (q.data[query + d] ?? Number.NaN);
-        dv[key + d] = (dv[key + d] ?? 0) + weight * (dy.data[query + d] ?? Number.NaN);
-      }
-    });
-    return { dk, dv };
-  },
 });
+
+export const attentionKeyValueGradientReference: Reference<AttentionAttrs> = (inputs, attrs) => {
+  const q = required(inputs, 'q', 'attentionKeyValueGradient');
+  const dy = required(inputs, 'dy', 'attentionKeyValueGradient');
+  const { length } = required(inputs, 'k', 'attentionKeyValueGradient').data;
+  const [dk, dv] = [new Float64Array(length), new Float64Array(length)];
+  eachPair(inputs, attrs, ({ query, key, weight, ds, headDim }) => {
+    for (let d = 0; d < headDim; d++) {
+      dk[key + d] = (dk[key + d] ?? 0) + ds * attrs.scale * (q.data[query + d] ?? Number.NaN);
+      dv[key + d] = (dv[key + d] ?? 0) + weight * (dy.data[query + d] ?? Number.NaN);
+    }
+  });
+  return { dk, dv };
+};
 
 interface Pair {
   /** Where the query's head and the key's head begin. */

@@ -1,7 +1,14 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, type Named, type ReferenceTensor, required, type TensorType } from './op.ts';
+import {
+  defineOp,
+  type Named,
+  type Reference,
+  type ReferenceTensor,
+  required,
+  type TensorType,
+} from './op.ts';
 
 export type AttentionAttrs = {
   /** Multiplies q·k. */
@@ -35,26 +42,27 @@ export const attention = defineOp<AttentionAttrs>({
     checkMasks(inputs, attrs, where);
     return { y: { dtype: q.dtype, shape: q.shape } };
   },
-  reference(inputs, attrs) {
-    const q = required(inputs, 'q', 'attention');
-    const v = required(inputs, 'v', 'attention');
-    const headDim = dim(q.shape, 3);
-    const y = new Float64Array(q.data.length);
-    for (let row = 0; row * headDim < y.length; row++) {
-      const seen = scoreRow(inputs, attrs, row);
-      const max = Math.max(...seen.map(({ score }) => score));
-      const total = seen.reduce((sum, { score }) => sum + Math.exp(score - max), 0);
-      for (const { score, key } of seen) {
-        const weight = Math.exp(score - max) / total;
-        for (let d = 0; d < headDim; d++) {
-          const at = row * headDim + d;
-          y[at] = (y[at] ?? 0) + weight * (v.data[key + d] ?? Number.NaN);
-        }
+});
+
+export const attentionReference: Reference<AttentionAttrs> = (inputs, attrs) => {
+  const q = required(inputs, 'q', 'attention');
+  const v = required(inputs, 'v', 'attention');
+  const headDim = dim(q.shape, 3);
+  const y = new Float64Array(q.data.length);
+  for (let row = 0; row * headDim < y.length; row++) {
+    const seen = scoreRow(inputs, attrs, row);
+    const max = Math.max(...seen.map(({ score }) => score));
+    const total = seen.reduce((sum, { score }) => sum + Math.exp(score - max), 0);
+    for (const { score, key } of seen) {
+      const weight = Math.exp(score - max) / total;
+      for (let d = 0; d < headDim; d++) {
+        const at = row * headDim + d;
+        y[at] = (y[at] ?? 0) + weight * (v.data[key + d] ?? Number.NaN);
       }
     }
-    return { y };
-  },
-});
+  }
+  return { y };
+};
 
 /** A key that a query sees. */
 export interface SeenKey {

@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 /**
  * Writes the S rows of x into the cache from row past[b] on, in place; rows beyond T are dropped.
@@ -36,19 +36,20 @@ export const cacheAppend = defineOp<Record<never, never>>({
     }
     return { cache: { dtype: cache.dtype, shape: cache.shape } };
   },
-  reference(inputs) {
-    const cache = required(inputs, 'cache', 'cacheAppend');
-    const x = required(inputs, 'x', 'cacheAppend');
-    const past = required(inputs, 'past', 'cacheAppend');
-    const [, capacity = 0, heads = 0, headDim = 0] = cache.shape;
-    const tokens = dim(x.shape, 1);
-    const width = heads * headDim;
-    const out = Float64Array.from(cache.data);
-    past.data.forEach((begin, b) => {
-      const kept = Math.max(0, Math.min(tokens, capacity - begin));
-      const from = b * tokens * width;
-      out.set(x.data.subarray(from, from + kept * width), (b * capacity + begin) * width);
-    });
-    return { cache: out };
-  },
 });
+
+export const cacheAppendReference: Reference = (inputs) => {
+  const cache = required(inputs, 'cache', 'cacheAppend');
+  const x = required(inputs, 'x', 'cacheAppend');
+  const past = required(inputs, 'past', 'cacheAppend');
+  const [, capacity = 0, heads = 0, headDim = 0] = cache.shape;
+  const tokens = dim(x.shape, 1);
+  const width = heads * headDim;
+  const out = Float64Array.from(cache.data);
+  past.data.forEach((begin, b) => {
+    const kept = Math.max(0, Math.min(tokens, capacity - begin));
+    const from = b * tokens * width;
+    out.set(x.data.subarray(from, from + kept * width), (b * capacity + begin) * width);
+  });
+  return { cache: out };
+};

@@ -2,7 +2,7 @@ import { ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape } from '../core/shape.ts';
 import type { Conv2dAttrs } from './conv2d.ts';
 import { featureMapSizes } from './feature-map.ts';
-import { defineOp, type ReferenceTensor, required } from './op.ts';
+import { defineOp, type Reference, type ReferenceTensor, required } from './op.ts';
 
 export type Conv2dGradientAttrs = Conv2dAttrs & {
   /** Of what the gradient belongs to: x, or the weight. */
@@ -19,16 +19,17 @@ export const conv2dInputGradient = defineOp<Conv2dGradientAttrs>({
     featureMapSizes(dy, where);
     return { y: { dtype: 'f32', shape } };
   },
-  reference(inputs, attrs) {
-    const dy = required(inputs, 'dy', 'conv2dInputGradient');
-    const weight = required(inputs, 'weight', 'conv2dInputGradient');
-    const y = new Float64Array(attrs.shape.reduce((product, size) => product * size, 1));
-    eachTap(dy, weight.shape, attrs.shape, attrs, (at, tap, pixel) => {
-      y[pixel] = (y[pixel] ?? 0) + (dy.data[at] ?? Number.NaN) * (weight.data[tap] ?? Number.NaN);
-    });
-    return { y };
-  },
 });
+
+export const conv2dInputGradientReference: Reference<Conv2dGradientAttrs> = (inputs, attrs) => {
+  const dy = required(inputs, 'dy', 'conv2dInputGradient');
+  const weight = required(inputs, 'weight', 'conv2dInputGradient');
+  const y = new Float64Array(attrs.shape.reduce((product, size) => product * size, 1));
+  eachTap(dy, weight.shape, attrs.shape, attrs, (at, tap, pixel) => {
+    y[pixel] = (y[pixel] ?? 0) + (dy.data[at] ?? Number.NaN) * (weight.data[tap] ?? Number.NaN);
+  });
+  return { y };
+};
 
 /** dweight of `conv2d`. dy [B, Cout, H', W'], x [B, Cin, H, W] → y of the weight's shape. */
 export const conv2dWeightGradient = defineOp<Conv2dGradientAttrs>({
@@ -40,16 +41,17 @@ export const conv2dWeightGradient = defineOp<Conv2dGradientAttrs>({
     checkRank(shape, where);
     return { y: { dtype: 'f32', shape } };
   },
-  reference(inputs, attrs) {
-    const dy = required(inputs, 'dy', 'conv2dWeightGradient');
-    const x = required(inputs, 'x', 'conv2dWeightGradient');
-    const y = new Float64Array(attrs.shape.reduce((product, size) => product * size, 1));
-    eachTap(dy, attrs.shape, x.shape, attrs, (at, tap, pixel) => {
-      y[tap] = (y[tap] ?? 0) + (dy.data[at] ?? Number.NaN) * (x.data[pixel] ?? Number.NaN);
-    });
-    return { y };
-  },
 });
+
+export const conv2dWeightGradientReference: Reference<Conv2dGradientAttrs> = (inputs, attrs) => {
+  const dy = required(inputs, 'dy', 'conv2dWeightGradient');
+  const x = required(inputs, 'x', 'conv2dWeightGradient');
+  const y = new Float64Array(attrs.shape.reduce((product, size) => product * size, 1));
+  eachTap(dy, attrs.shape, x.shape, attrs, (at, tap, pixel) => {
+    y[tap] = (y[tap] ?? 0) + (dy.data[at] ?? Number.NaN) * (x.data[pixel] ?? Number.NaN);
+  });
+  return { y };
+};
 
 function checkRank(shape: Shape, where: string): void {
   if (shape.length !== 4)

@@ -2,7 +2,7 @@ import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { featureMapSizes, mapElements } from './feature-map.ts';
-import { defineOp, required, type TensorType } from './op.ts';
+import { defineOp, type Reference, required, type TensorType } from './op.ts';
 
 export type Conv2dAttrs = { readonly stride: number; readonly padding: number; readonly groups: number };
 
@@ -35,35 +35,36 @@ export const conv2d = defineOp<Conv2dAttrs>({
     }
     return { y: { dtype: x.dtype, shape } };
   },
-  reference(inputs, attrs) {
-    const x = required(inputs, 'x', 'conv2d');
-    const weight = required(inputs, 'weight', 'conv2d');
-    const { channels, height, width } = featureMapSizes(x, 'conv2d');
-    const [outChannels = 0, groupChannels = 0, kernelHeight = 0, kernelWidth = 0] = weight.shape;
-    const pixel = (plane: number, row: number, column: number): number =>
-      row < 0 || row >= height || column < 0 || column >= width
-        ? 0
-        : (x.data[(plane * height + row) * width + column] ?? Number.NaN);
-    const values = mapElements(convolvedShape(x, weight, attrs, 'conv2d'), (plane, row, column) => {
-      const outChannel = plane % outChannels;
-      const group = Math.floor(outChannel / (outChannels / attrs.groups));
-      const firstPlane = Math.floor(plane / outChannels) * channels + group * groupChannels;
-      let sum = inputs.bias?.data[outChannel] ?? 0;
-      for (let c = 0; c < groupChannels; c++)
-        for (let ky = 0; ky < kernelHeight; ky++)
-          for (let kx = 0; kx < kernelWidth; kx++) {
-            const tap = ((outChannel * groupChannels + c) * kernelHeight + ky) * kernelWidth + kx;
-            const [r, k] = [
-              row * attrs.stride + ky - attrs.padding,
-              column * attrs.stride + kx - attrs.padding,
-            ];
-            sum += pixel(firstPlane + c, r, k) * (weight.data[tap] ?? Number.NaN);
-          }
-      return sum;
-    });
-    return { y: values };
-  },
 });
+
+export const conv2dReference: Reference<Conv2dAttrs> = (inputs, attrs) => {
+  const x = required(inputs, 'x', 'conv2d');
+  const weight = required(inputs, 'weight', 'conv2d');
+  const { channels, height, width } = featureMapSizes(x, 'conv2d');
+  const [outChannels = 0, groupChannels = 0, kernelHeight = 0, kernelWidth = 0] = weight.shape;
+  const pixel = (plane: number, row: number, column: number): number =>
+    row < 0 || row >= height || column < 0 || column >= width
+      ? 0
+      : (x.data[(plane * height + row) * width + column] ?? Number.NaN);
+  const values = mapElements(convolvedShape(x, weight, attrs, 'conv2d'), (plane, row, column) => {
+    const outChannel = plane % outChannels;
+    const group = Math.floor(outChannel / (outChannels / attrs.groups));
+    const firstPlane = Math.floor(plane / outChannels) * channels + group * groupChannels;
+    let sum = inputs.bias?.data[outChannel] ?? 0;
+    for (let c = 0; c < groupChannels; c++)
+      for (let ky = 0; ky < kernelHeight; ky++)
+        for (let kx = 0; kx < kernelWidth; kx++) {
+          const tap = ((outChannel * groupChannels + c) * kernelHeight + ky) * kernelWidth + kx;
+          const [r, k] = [
+            row * attrs.stride + ky - attrs.padding,
+            column * attrs.stride + kx - attrs.padding,
+          ];
+          sum += pixel(firstPlane + c, r, k) * (weight.data[tap] ?? Number.NaN);
+        }
+    return sum;
+  });
+  return { y: values };
+};
 
 function convolvedShape(x: TensorType, weight: TensorType, attrs: Conv2dAttrs, where: string): Shape {
   const { batch, height, width } = featureMapSizes(x, where);

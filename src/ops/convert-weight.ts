@@ -2,7 +2,7 @@ import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { bfloat16ToFloat32, float16ToFloat32 } from '../core/float16.ts';
 import { elementCount, formatShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 /** Float formats of checkpoints that the GPU converts, with their bytes. */
 export const WEIGHT_FORMAT_BYTES = { F32: 4, F16: 2, BF16: 2 } as const;
@@ -44,13 +44,14 @@ export const convertWeight = defineOp<ConvertWeightAttrs>({
     }
     return { weight };
   },
-  reference(inputs, { from, count, offset }) {
-    const { data: words } = required(inputs, 'words', 'convertWeight');
-    const weight = Float64Array.from(required(inputs, 'weight', 'convertWeight').data);
-    weight.set(readWeightFormat(from, words, count), offset);
-    return { weight };
-  },
 });
+
+export const convertWeightReference: Reference<ConvertWeightAttrs> = (inputs, { from, count, offset }) => {
+  const { data: words } = required(inputs, 'words', 'convertWeight');
+  const weight = Float64Array.from(required(inputs, 'weight', 'convertWeight').data);
+  weight.set(readWeightFormat(from, words, count), offset);
+  return { weight };
+};
 
 /** The first `count` values of a format's little-endian words. */
 export function readWeightFormat(from: WeightFormat, words: ArrayLike<number>, count: number): Float64Array {

@@ -2,7 +2,7 @@ import { isFloat } from '../core/dtype.ts';
 import { invariant, ShapeError } from '../core/errors.ts';
 import { broadcastShapes, elementCount, formatShape, type Shape } from '../core/shape.ts';
 import { broadcastIndex } from './broadcast-index.ts';
-import { defineOp, type Named, required, type TensorType } from './op.ts';
+import { defineOp, type Named, type Reference, required, type TensorType } from './op.ts';
 import { functionSpec, type ScalarFunction } from './scalar-functions.ts';
 
 /** Inputs of one expression: with the output they stay within the 8 storage buffers every adapter binds. */
@@ -47,24 +47,25 @@ export const elementwise = defineOp<ElementwiseAttrs>({
     const y: TensorType = { dtype: floats.every((type) => type.dtype === 'f16') ? 'f16' : 'f32', shape };
     return { y };
   },
-  reference(inputs, { expression }) {
-    const shape = Object.values(inputs).reduce<Shape>(
-      (shape, x) => broadcastShapes(shape, x.shape, 'elementwise'),
-      [],
-    );
-    const y = new Float64Array(elementCount(shape));
-    const readers = Object.fromEntries(
-      Object.entries(inputs).map(([name, x]) => {
-        const index = broadcastIndex(x.shape, shape);
-        return [name, (i: number) => x.data[index(i)] ?? Number.NaN];
-      }),
-    );
-    for (let i = 0; i < y.length; i++) {
-      y[i] = evaluate(expression, (name) => required(readers, name, 'elementwise')(i));
-    }
-    return { y };
-  },
 });
+
+export const elementwiseReference: Reference<ElementwiseAttrs> = (inputs, { expression }) => {
+  const shape = Object.values(inputs).reduce<Shape>(
+    (shape, x) => broadcastShapes(shape, x.shape, 'elementwise'),
+    [],
+  );
+  const y = new Float64Array(elementCount(shape));
+  const readers = Object.fromEntries(
+    Object.entries(inputs).map(([name, x]) => {
+      const index = broadcastIndex(x.shape, shape);
+      return [name, (i: number) => x.data[index(i)] ?? Number.NaN];
+    }),
+  );
+  for (let i = 0; i < y.length; i++) {
+    y[i] = evaluate(expression, (name) => required(readers, name, 'elementwise')(i));
+  }
+  return { y };
+};
 
 function evaluate(expression: Expression, read: (name: string) => number): number {
   const values: number[] = [];

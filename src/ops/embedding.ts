@@ -1,7 +1,7 @@
 import { type FloatDType, isFloat, isPacked } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, elementCount, formatShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 export type EmbeddingAttrs = {
   readonly dtype: FloatDType;
@@ -29,16 +29,17 @@ export const embedding = defineOp<EmbeddingAttrs>({
     }
     return { y: { dtype, shape: [...ids.shape, dim(weight.shape, 1)] } };
   },
-  reference(inputs, { rowOffset }) {
-    const ids = required(inputs, 'ids', 'embedding');
-    const weight = required(inputs, 'weight', 'embedding');
-    const channels = dim(weight.shape, 1);
-    const y = new Float64Array(elementCount(ids.shape) * channels);
-    ids.data.forEach((id, i) => {
-      const row = id - rowOffset;
-      if (row < 0 || row >= dim(weight.shape, 0)) return;
-      y.set(weight.data.subarray(row * channels, (row + 1) * channels), i * channels);
-    });
-    return { y };
-  },
 });
+
+export const embeddingReference: Reference<EmbeddingAttrs> = (inputs, { rowOffset }) => {
+  const ids = required(inputs, 'ids', 'embedding');
+  const weight = required(inputs, 'weight', 'embedding');
+  const channels = dim(weight.shape, 1);
+  const y = new Float64Array(elementCount(ids.shape) * channels);
+  ids.data.forEach((id, i) => {
+    const row = id - rowOffset;
+    if (row < 0 || row >= dim(weight.shape, 0)) return;
+    y.set(weight.data.subarray(row * channels, (row + 1) * channels), i * channels);
+  });
+  return { y };
+};

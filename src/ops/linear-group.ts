@@ -2,9 +2,16 @@ import { isFloat, isPacked } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
 import { type Activation, activationReference } from './activation.ts';
-import { linear } from './linear.ts';
-import { rmsNorm } from './norm.ts';
-import { defineOp, type Named, type ReferenceTensor, required, type TensorType } from './op.ts';
+import { linearReference } from './linear.ts';
+import { rmsNormReference } from './norm.ts';
+import {
+  defineOp,
+  type Named,
+  type Reference,
+  type ReferenceTensor,
+  required,
+  type TensorType,
+} from './op.ts';
 
 /** Weights of a group and their biases, in order. */
 export const GROUP_WEIGHTS = ['w0', 'w1', 'w2'] as const;
@@ -55,37 +62,38 @@ export const linearGroup = defineOp<LinearGroupAttrs>({
     const width = join === 'gate' ? dim(required(inputs, 'w0', where).shape, 0) : sum(outputs);
     return { y: { dtype: x.dtype, shape: [...x.shape.slice(0, -1), width] } };
   },
-  reference(inputs, { join, activation, norm }) {
-    const x = required(inputs, 'x', 'linearGroup');
-    const normed: ReferenceTensor = norm
-      ? { ...x, data: required(rmsNorm.reference({ x, weight: weightOf(inputs) }, norm), 'y', 'linearGroup') }
-      : x;
-    const products = groupWeights(inputs).map((weight, i) => {
-      const bias = inputs[GROUP_BIASES[i] ?? ''];
-      return required(
-        linear.reference({ x: normed, weight, ...(bias && { bias }) }, { activation: null }),
-        'y',
-        'linearGroup',
-      );
-    });
-    const [first = new Float64Array(), second] = products;
-    if (join === 'gate') {
-      const act = activation ? activationReference[activation] : (value: number) => value;
-      return { y: first.map((value, i) => act(value) * (second?.[i] ?? Number.NaN)) };
-    }
-    const rows = x.data.length / dim(x.shape, -1);
-    const y = new Float64Array(sum(products.map(({ length }) => length)));
-    const widths = products.map(({ length }) => length / rows);
-    for (let row = 0, at = 0; row < rows; row++) {
-      products.forEach((product, i) => {
-        const width = widths[i] ?? 0;
-        y.set(product.subarray(row * width, (row + 1) * width), at);
-        at += width;
-      });
-    }
-    return { y };
-  },
 });
+
+export const linearGroupReference: Reference<LinearGroupAttrs> = (inputs, { join, activation, norm }) => {
+  const x = required(inputs, 'x', 'linearGroup');
+  const normed: ReferenceTensor = norm
+    ? { ...x, data: required(rmsNormReference({ x, weight: weightOf(inputs) }, norm), 'y', 'linearGroup') }
+    : x;
+  const products = groupWeights(inputs).map((weight, i) => {
+    const bias = inputs[GROUP_BIASES[i] ?? ''];
+    return required(
+      linearReference({ x: normed, weight, ...(bias && { bias }) }, { activation: null }),
+      'y',
+      'linearGroup',
+    );
+  });
+  const [first = new Float64Array(), second] = products;
+  if (join === 'gate') {
+    const act = activation ? activationReference[activation] : (value: number) => value;
+    return { y: first.map((value, i) => act(value) * (second?.[i] ?? Number.NaN)) };
+  }
+  const rows = x.data.length / dim(x.shape, -1);
+  const y = new Float64Array(sum(products.map(({ length }) => length)));
+  const widths = products.map(({ length }) => length / rows);
+  for (let row = 0, at = 0; row < rows; row++) {
+    products.forEach((product, i) => {
+      const width = widths[i] ?? 0;
+      y.set(product.subarray(row * width, (row + 1) * width), at);
+      at += width;
+    });
+  }
+  return { y };
+};
 
 const weightOf = (inputs: Named<ReferenceTensor>): ReferenceTensor => required(inputs, 'norm', 'linearGroup');
 

@@ -2,7 +2,7 @@ import { isFloat, isPacked } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, elementCount, formatShape, type Shape, sameShape } from '../core/shape.ts';
 import { type Activation, activationReference } from './activation.ts';
-import { defineOp, type Named, required, type TensorType } from './op.ts';
+import { defineOp, type Named, type Reference, required, type TensorType } from './op.ts';
 
 export type LinearAttrs = { readonly activation: Activation | null };
 
@@ -33,24 +33,25 @@ export const linear = defineOp<LinearAttrs>({
     expectShape('residual', inputs.residual, shape, where);
     return { y: { dtype: x.dtype, shape } };
   },
-  reference(inputs, { activation }) {
-    const x = required(inputs, 'x', 'linear');
-    const weight = required(inputs, 'weight', 'linear');
-    const { bias, residual } = inputs;
-    const k = dim(weight.shape, 1);
-    const n = dim(weight.shape, 0);
-    const act = activation ? activationReference[activation] : (value: number) => value;
-    const y = new Float64Array((elementCount(x.shape) / k) * n);
-    for (let i = 0; i < y.length; i++) {
-      const column = i % n;
-      const row = (i - column) / n;
-      let sum = bias?.data[column] ?? 0;
-      for (let c = 0; c < k; c++) sum += (x.data[row * k + c] ?? 0) * (weight.data[column * k + c] ?? 0);
-      y[i] = act(sum) + (residual?.data[i] ?? 0);
-    }
-    return { y };
-  },
 });
+
+export const linearReference: Reference<LinearAttrs> = (inputs, { activation }) => {
+  const x = required(inputs, 'x', 'linear');
+  const weight = required(inputs, 'weight', 'linear');
+  const { bias, residual } = inputs;
+  const k = dim(weight.shape, 1);
+  const n = dim(weight.shape, 0);
+  const act = activation ? activationReference[activation] : (value: number) => value;
+  const y = new Float64Array((elementCount(x.shape) / k) * n);
+  for (let i = 0; i < y.length; i++) {
+    const column = i % n;
+    const row = (i - column) / n;
+    let sum = bias?.data[column] ?? 0;
+    for (let c = 0; c < k; c++) sum += (x.data[row * k + c] ?? 0) * (weight.data[column * k + c] ?? 0);
+    y[i] = act(sum) + (residual?.data[i] ?? 0);
+  }
+  return { y };
+};
 
 const nameWeight = (weight: TensorType): string => (weight.name ? `weight "${weight.name}"` : 'weight');
 

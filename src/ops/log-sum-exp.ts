@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 import { reducedView } from './reduce.ts';
 
 export type LogSumExpAttrs = { readonly axis: number };
@@ -22,18 +22,19 @@ export const logSumExp = defineOp<LogSumExpAttrs>({
     }
     return { y: { dtype: 'f32', shape: x.shape.toSpliced(axis, 1) } };
   },
-  reference(inputs, attrs) {
-    const x = required(inputs, 'x', 'logSumExp');
-    const { outer, length, inner } = axisView(x.shape, attrs);
-    const y = new Float64Array(outer * inner).map((_, i) => {
-      const first = Math.floor(i / inner) * length * inner + (i % inner);
-      const values = Array.from({ length }, (_, at) => x.data[first + at * inner] ?? Number.NaN);
-      const max = values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
-      return max + Math.log(values.reduce((sum, value) => sum + Math.exp(value - max), 0));
-    });
-    return { y };
-  },
 });
+
+export const logSumExpReference: Reference<LogSumExpAttrs> = (inputs, attrs) => {
+  const x = required(inputs, 'x', 'logSumExp');
+  const { outer, length, inner } = axisView(x.shape, attrs);
+  const y = new Float64Array(outer * inner).map((_, i) => {
+    const first = Math.floor(i / inner) * length * inner + (i % inner);
+    const values = Array.from({ length }, (_, at) => x.data[first + at * inner] ?? Number.NaN);
+    const max = values.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+    return max + Math.log(values.reduce((sum, value) => sum + Math.exp(value - max), 0));
+  });
+  return { y };
+};
 
 /** x seen as [outer, length, inner], of which the middle is summed up. */
 export const axisView = (shape: readonly number[], { axis }: LogSumExpAttrs) =>

@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { broadcastShapes, dim, elementCount, formatShape, type Shape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 /**
  * y = a b over the last two axes; the axes before them broadcast as in NumPy.
@@ -25,25 +25,26 @@ export const matmul = defineOp<Record<never, never>>({
     const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), where);
     return { y: { dtype: a.dtype, shape: [...batch, dim(a.shape, -2), dim(b.shape, -1)] } };
   },
-  reference(inputs) {
-    const a = required(inputs, 'a', 'matmul');
-    const b = required(inputs, 'b', 'matmul');
-    const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
-    const [m, k, n] = [dim(a.shape, -2), dim(a.shape, -1), dim(b.shape, -1)];
-    const y = new Float64Array(elementCount(batch) * m * n);
-    for (let i = 0; i < y.length; i++) {
-      const column = i % n;
-      const row = Math.floor(i / n) % m;
-      const matrix = Math.floor(i / (m * n));
-      const aStart = (broadcastIndex(matrix, batch, a.shape.slice(0, -2)) * m + row) * k;
-      const bStart = broadcastIndex(matrix, batch, b.shape.slice(0, -2)) * k * n + column;
-      let sum = 0;
-      for (let c = 0; c < k; c++) sum += (a.data[aStart + c] ?? 0) * (b.data[bStart + c * n] ?? 0);
-      y[i] = sum;
-    }
-    return { y };
-  },
 });
+
+export const matmulReference: Reference = (inputs) => {
+  const a = required(inputs, 'a', 'matmul');
+  const b = required(inputs, 'b', 'matmul');
+  const batch = broadcastShapes(a.shape.slice(0, -2), b.shape.slice(0, -2), 'matmul');
+  const [m, k, n] = [dim(a.shape, -2), dim(a.shape, -1), dim(b.shape, -1)];
+  const y = new Float64Array(elementCount(batch) * m * n);
+  for (let i = 0; i < y.length; i++) {
+    const column = i % n;
+    const row = Math.floor(i / n) % m;
+    const matrix = Math.floor(i / (m * n));
+    const aStart = (broadcastIndex(matrix, batch, a.shape.slice(0, -2)) * m + row) * k;
+    const bStart = broadcastIndex(matrix, batch, b.shape.slice(0, -2)) * k * n + column;
+    let sum = 0;
+    for (let c = 0; c < k; c++) sum += (a.data[aStart + c] ?? 0) * (b.data[bStart + c * n] ?? 0);
+    y[i] = sum;
+  }
+  return { y };
+};
 
 /** Row-major index in `shape` of the element that index `flat` of `batch` reads. */
 function broadcastIndex(flat: number, batch: Shape, shape: Shape): number {

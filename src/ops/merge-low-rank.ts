@@ -1,7 +1,7 @@
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape } from '../core/shape.ts';
 import { readWeightFormat, WEIGHT_FORMAT_BYTES, type WeightFormat } from './convert-weight.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 export type MergeLowRankAttrs = {
   readonly from: WeightFormat;
@@ -35,20 +35,21 @@ export const mergeLowRank = defineOp<MergeLowRankAttrs>({
     }
     return { y: { dtype: 'f32', shape: [rows, columns] } };
   },
-  reference(inputs, { from, rows, firstRow }) {
-    const { data: words } = required(inputs, 'words', 'mergeLowRank');
-    const left = required(inputs, 'left', 'mergeLowRank');
-    const right = required(inputs, 'right', 'mergeLowRank');
-    const [rank, columns] = [dim(right.shape, 0), dim(right.shape, 1)];
-    const y = readWeightFormat(from, words, rows * columns);
-    for (let i = 0; i < y.length; i++) {
-      const column = i % columns;
-      const row = firstRow + (i - column) / columns;
-      let sum = y[i] ?? 0;
-      for (let r = 0; r < rank; r++)
-        sum += (left.data[row * rank + r] ?? 0) * (right.data[r * columns + column] ?? 0);
-      y[i] = sum;
-    }
-    return { y };
-  },
 });
+
+export const mergeLowRankReference: Reference<MergeLowRankAttrs> = (inputs, { from, rows, firstRow }) => {
+  const { data: words } = required(inputs, 'words', 'mergeLowRank');
+  const left = required(inputs, 'left', 'mergeLowRank');
+  const right = required(inputs, 'right', 'mergeLowRank');
+  const [rank, columns] = [dim(right.shape, 0), dim(right.shape, 1)];
+  const y = readWeightFormat(from, words, rows * columns);
+  for (let i = 0; i < y.length; i++) {
+    const column = i % columns;
+    const row = firstRow + (i - column) / columns;
+    let sum = y[i] ?? 0;
+    for (let r = 0; r < rank; r++)
+      sum += (left.data[row * rank + r] ?? 0) * (right.data[r * columns + column] ?? 0);
+    y[i] = sum;
+  }
+  return { y };
+};

@@ -1,7 +1,7 @@
 import { DTYPES, type DType } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, elementCount, formatShape, normalizeAxis, stridesOf } from '../core/shape.ts';
-import { defineOp, type Named, required } from './op.ts';
+import { defineOp, type Named, type Reference, required } from './op.ts';
 
 /** The same values in another shape: a view, it runs no kernel. x [...] → y `shape`. */
 export const reshape = defineOp<{ readonly shape: readonly number[] }>({
@@ -18,7 +18,10 @@ export const reshape = defineOp<{ readonly shape: readonly number[] }>({
     }
     return { y: { dtype: x.dtype, shape } };
   },
-  reference: (inputs) => ({ y: required(inputs, 'x', 'reshape').data }),
+});
+
+export const reshapeReference: Reference<{ readonly shape: readonly number[] }> = (inputs) => ({
+  y: required(inputs, 'x', 'reshape').data,
 });
 
 /** Axes in another order, as `torch.permute`: axis a of y is axis `order[a]` of x. */
@@ -36,21 +39,22 @@ export const permute = defineOp<{ readonly order: readonly number[] }>({
     }
     return { y: { dtype: x.dtype, shape: order.map((axis) => dim(x.shape, axis)) } };
   },
-  reference(inputs, { order }) {
-    const x = required(inputs, 'x', 'permute');
-    const strides = stridesOf(x.shape);
-    const y = new Float64Array(x.data.length).map((_, i) => {
-      let rest = i;
-      let from = 0;
-      for (const axis of [...order].reverse()) {
-        from += (rest % dim(x.shape, axis)) * (strides[axis] ?? 0);
-        rest = Math.floor(rest / dim(x.shape, axis));
-      }
-      return x.data[from] ?? Number.NaN;
-    });
-    return { y };
-  },
 });
+
+export const permuteReference: Reference<{ readonly order: readonly number[] }> = (inputs, { order }) => {
+  const x = required(inputs, 'x', 'permute');
+  const strides = stridesOf(x.shape);
+  const y = new Float64Array(x.data.length).map((_, i) => {
+    let rest = i;
+    let from = 0;
+    for (const axis of [...order].reverse()) {
+      from += (rest % dim(x.shape, axis)) * (strides[axis] ?? 0);
+      rest = Math.floor(rest / dim(x.shape, axis));
+    }
+    return x.data[from] ?? Number.NaN;
+  });
+  return { y };
+};
 
 /** Part of one axis: x [..., n, ...] → y [..., end - begin, ...]. */
 export const slice = defineOp<{ readonly axis: number; readonly begin: number; readonly end: number }>({
@@ -68,18 +72,23 @@ export const slice = defineOp<{ readonly axis: number; readonly begin: number; r
     }
     return { y: { dtype: x.dtype, shape: x.shape.with(at, end - begin) } };
   },
-  reference(inputs, { axis, begin, end }) {
-    const x = required(inputs, 'x', 'slice');
-    const { size, inner } = around(x.shape, normalizeAxis(axis, x.shape.length, 'slice'));
-    const span = (end - begin) * inner;
-    const y = new Float64Array((x.data.length / size) * (end - begin));
-    return {
-      y: y.map(
-        (_, i) => x.data[Math.floor(i / span) * size * inner + begin * inner + (i % span)] ?? Number.NaN,
-      ),
-    };
-  },
 });
+
+export const sliceReference: Reference<{
+  readonly axis: number;
+  readonly begin: number;
+  readonly end: number;
+}> = (inputs, { axis, begin, end }) => {
+  const x = required(inputs, 'x', 'slice');
+  const { size, inner } = around(x.shape, normalizeAxis(axis, x.shape.length, 'slice'));
+  const span = (end - begin) * inner;
+  const y = new Float64Array((x.data.length / size) * (end - begin));
+  return {
+    y: y.map(
+      (_, i) => x.data[Math.floor(i / span) * size * inner + begin * inner + (i % span)] ?? Number.NaN,
+    ),
+  };
+};
 
 /** Inputs of one `concat`; the builder joins longer lists in several steps. */
 export const CONCAT_INPUTS = ['x0', 'x1', 'x2', 'x3'] as const;
@@ -105,25 +114,26 @@ export const concat = defineOp<{ readonly axis: number }>({
     const size = parts.reduce((sum, { shape }) => sum + dim(shape, at), 0);
     return { y: { dtype: first.dtype, shape: first.shape.with(at, size) } };
   },
-  reference(inputs, { axis }) {
-    const parts = Object.values(inputs);
-    const spans = parts.map(({ shape }) => {
-      const { size, inner } = around(shape, normalizeAxis(axis, shape.length, 'concat'));
-      return size * inner;
-    });
-    const total = spans.reduce((sum, span) => sum + span, 0);
-    const y = new Float64Array(parts.reduce((sum, { data }) => sum + data.length, 0));
-    let offset = 0;
-    parts.forEach(({ data }, part) => {
-      const span = spans[part] ?? 1;
-      for (let row = 0; row * span < data.length; row++) {
-        y.set(data.subarray(row * span, (row + 1) * span), row * total + offset);
-      }
-      offset += span;
-    });
-    return { y };
-  },
 });
+
+export const concatReference: Reference<{ readonly axis: number }> = (inputs, { axis }) => {
+  const parts = Object.values(inputs);
+  const spans = parts.map(({ shape }) => {
+    const { size, inner } = around(shape, normalizeAxis(axis, shape.length, 'concat'));
+    return size * inner;
+  });
+  const total = spans.reduce((sum, span) => sum + span, 0);
+  const y = new Float64Array(parts.reduce((sum, { data }) => sum + data.length, 0));
+  let offset = 0;
+  parts.forEach(({ data }, part) => {
+    const span = spans[part] ?? 1;
+    for (let row = 0; row * span < data.length; row++) {
+      y.set(data.subarray(row * span, (row + 1) * span), row * total + offset);
+    }
+    offset += span;
+  });
+  return { y };
+};
 
 /** The same values as another dtype. Floats to integers truncate and clamp; the same dtype gives a copy. */
 export const cast = defineOp<{ readonly dtype: DType }>({
@@ -135,12 +145,13 @@ export const cast = defineOp<{ readonly dtype: DType }>({
       throw new ShapeError(`${where}: dtype ${dtype}; expected ${DTYPES.join(', ')}.`);
     return { y: { dtype, shape: x.shape } };
   },
-  reference(inputs, { dtype }) {
-    const { data } = required(inputs, 'x', 'cast');
-    const range = INTEGER_RANGE[dtype];
-    return { y: range ? data.map((v) => Math.min(Math.max(Math.trunc(v), range[0]), range[1])) : data };
-  },
 });
+
+export const castReference: Reference<{ readonly dtype: DType }> = (inputs, { dtype }) => {
+  const { data } = required(inputs, 'x', 'cast');
+  const range = INTEGER_RANGE[dtype];
+  return { y: range ? data.map((v) => Math.min(Math.max(Math.trunc(v), range[0]), range[1])) : data };
+};
 
 const INTEGER_RANGE: Named<readonly [low: number, high: number]> = {
   i32: [-0x80000000, 0x7fffffff],

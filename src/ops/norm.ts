@@ -2,7 +2,14 @@ import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { float16ToFloat32, float32ToFloat16 } from '../core/float16.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, type Named, type ReferenceTensor, required, type TensorType } from './op.ts';
+import {
+  defineOp,
+  type Named,
+  type Reference,
+  type ReferenceTensor,
+  required,
+  type TensorType,
+} from './op.ts';
 
 export type LayerNormAttrs = { readonly eps: number };
 /** `offset` is added to the weight: 1 in Gemma, which stores weight - 1, else 0. */
@@ -16,9 +23,10 @@ export const layerNorm = defineOp<LayerNormAttrs>({
   name: 'layerNorm',
   inputs: ['x', 'weight', 'bias?'],
   infer: (inputs, _attrs, where) => ({ y: checkNorm(inputs, where) }),
-  reference: (inputs, { eps }) => ({
-    y: layerNormRows(required(inputs, 'x', 'layerNorm').data, inputs, eps),
-  }),
+});
+
+export const layerNormReference: Reference<LayerNormAttrs> = (inputs, { eps }) => ({
+  y: layerNormRows(required(inputs, 'x', 'layerNorm').data, inputs, eps),
 });
 
 /**
@@ -29,7 +37,10 @@ export const rmsNorm = defineOp<RmsNormAttrs>({
   name: 'rmsNorm',
   inputs: ['x', 'weight'],
   infer: (inputs, _attrs, where) => ({ y: checkNorm(inputs, where) }),
-  reference: (inputs, attrs) => ({ y: rmsNormRows(required(inputs, 'x', 'rmsNorm').data, inputs, attrs) }),
+});
+
+export const rmsNormReference: Reference<RmsNormAttrs> = (inputs, attrs) => ({
+  y: rmsNormRows(required(inputs, 'x', 'rmsNorm').data, inputs, attrs),
 });
 
 /** sum = x + residual; y = layerNorm(sum as stored). x, residual [..., C] → sum, y like x. */
@@ -37,22 +48,24 @@ export const addLayerNorm = defineOp<LayerNormAttrs>({
   name: 'addLayerNorm',
   inputs: ['x', 'residual', 'weight', 'bias?'],
   infer: (inputs, _attrs, where) => checkAddNorm(inputs, where),
-  reference(inputs, { eps }) {
-    const sum = addRows(inputs);
-    return { sum, y: layerNormRows(sum, inputs, eps) };
-  },
 });
+
+export const addLayerNormReference: Reference<LayerNormAttrs> = (inputs, { eps }) => {
+  const sum = addRows(inputs);
+  return { sum, y: layerNormRows(sum, inputs, eps) };
+};
 
 /** sum = x + residual; y = rmsNorm(sum as stored). x, residual [..., C] → sum, y like x. */
 export const addRmsNorm = defineOp<RmsNormAttrs>({
   name: 'addRmsNorm',
   inputs: ['x', 'residual', 'weight'],
   infer: (inputs, _attrs, where) => checkAddNorm(inputs, where),
-  reference(inputs, attrs) {
-    const sum = addRows(inputs);
-    return { sum, y: rmsNormRows(sum, inputs, attrs) };
-  },
 });
+
+export const addRmsNormReference: Reference<RmsNormAttrs> = (inputs, attrs) => {
+  const sum = addRows(inputs);
+  return { sum, y: rmsNormRows(sum, inputs, attrs) };
+};
 
 function checkNorm(inputs: Named<TensorType>, where: string): TensorType {
   const x = required(inputs, 'x', where);

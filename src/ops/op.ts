@@ -39,8 +39,8 @@ export interface OpTraits {
 }
 
 /**
- * The meaning of one operation: how shapes follow, and an obvious f64 implementation.
- * Holds no WGSL; kernels implement it.
+ * The meaning of one operation: how shapes follow. Holds no WGSL; kernels implement it. What it computes is said by its
+ * `Reference` beside it, which is no part of it, so that a bundle that only runs kernels is without.
  */
 export interface Op<A extends Attrs = Attrs> {
   readonly name: string;
@@ -49,9 +49,13 @@ export interface Op<A extends Attrs = Attrs> {
   readonly traits: OpTraits;
   /** Output types. Throws ShapeError starting with `where` (`linear "layers.3.mlp.up"`). */
   infer(inputs: Named<TensorType>, attrs: A, where: string): Named<TensorType>;
-  /** Output values in f64 from input values. */
-  reference(inputs: Named<ReferenceTensor>, attrs: A): Named<Float64Array>;
 }
+
+/** An obvious implementation of an op: output values in f64 from input values. Listed in references.ts. */
+export type Reference<A extends Attrs = Attrs> = (
+  inputs: Named<ReferenceTensor>,
+  attrs: A,
+) => Named<Float64Array>;
 
 export const defineOp = <A extends Attrs>(
   op: Omit<Op<A>, 'traits'> & { readonly traits?: OpTraits },

@@ -1,6 +1,13 @@
 import { ShapeError } from '../core/errors.ts';
 import { formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, type Named, type ReferenceTensor, required, type TensorType } from './op.ts';
+import {
+  defineOp,
+  type Named,
+  type Reference,
+  type ReferenceTensor,
+  required,
+  type TensorType,
+} from './op.ts';
 
 /** Places in `control`, what a step of an optimizer needs to know beside gradients. */
 export const CONTROL = {
@@ -59,29 +66,33 @@ export const optimizerControl = defineOp<OptimizerControlAttrs>({
     }
     return { progress, control: { dtype: 'f32', shape: [CONTROL_SIZE] } };
   },
-  reference(inputs, { clipNorm, beta1, beta2, growthInterval, batches }) {
-    const [steps = 0, scale = 1, atScale = 0, skipped = 0] = required(inputs, 'progress', 'control').data;
-    const [squaredNorm = Number.NaN] = required(inputs, 'squaredNorm', 'control').data;
-    const [learningRate = Number.NaN] = required(inputs, 'learningRate', 'control').data;
-    const norm = Math.sqrt(squaredNorm) / (scale * batches);
-    if (!Number.isFinite(norm)) {
-      const halved = growthInterval === null ? scale : Math.max(scale / 2, LOSS_SCALE_BOUNDS.min);
-      return {
-        progress: Float64Array.of(steps, halved, 0, skipped + 1),
-        control: Float64Array.of(learningRate, 1, 1, 0, norm, scale, steps, skipped + 1),
-      };
-    }
-    const t = steps + 1;
-    const clipped = clipNorm === null ? 1 : Math.min(1, clipNorm / (norm + CLIP_EPS));
-    const grows = growthInterval !== null && atScale + 1 >= growthInterval;
-    const next = grows ? Math.min(2 * scale, LOSS_SCALE_BOUNDS.max) : scale;
-    const factor = clipped / (scale * batches);
-    return {
-      progress: Float64Array.of(t, next, grows ? 0 : atScale + 1, skipped),
-      control: Float64Array.of(learningRate, 1 - beta1 ** t, 1 - beta2 ** t, factor, norm, scale, t, skipped),
-    };
-  },
 });
+
+export const optimizerControlReference: Reference<OptimizerControlAttrs> = (
+  inputs,
+  { clipNorm, beta1, beta2, growthInterval, batches },
+) => {
+  const [steps = 0, scale = 1, atScale = 0, skipped = 0] = required(inputs, 'progress', 'control').data;
+  const [squaredNorm = Number.NaN] = required(inputs, 'squaredNorm', 'control').data;
+  const [learningRate = Number.NaN] = required(inputs, 'learningRate', 'control').data;
+  const norm = Math.sqrt(squaredNorm) / (scale * batches);
+  if (!Number.isFinite(norm)) {
+    const halved = growthInterval === null ? scale : Math.max(scale / 2, LOSS_SCALE_BOUNDS.min);
+    return {
+      progress: Float64Array.of(steps, halved, 0, skipped + 1),
+      control: Float64Array.of(learningRate, 1, 1, 0, norm, scale, steps, skipped + 1),
+    };
+  }
+  const t = steps + 1;
+  const clipped = clipNorm === null ? 1 : Math.min(1, clipNorm / (norm + CLIP_EPS));
+  const grows = growthInterval !== null && atScale + 1 >= growthInterval;
+  const next = grows ? Math.min(2 * scale, LOSS_SCALE_BOUNDS.max) : scale;
+  const factor = clipped / (scale * batches);
+  return {
+    progress: Float64Array.of(t, next, grows ? 0 : atScale + 1, skipped),
+    control: Float64Array.of(learningRate, 1 - beta1 ** t, 1 - beta2 ** t, factor, norm, scale, t, skipped),
+  };
+};
 
 export type AdamwAttrs = {
   readonly beta1: number;
@@ -109,24 +120,28 @@ export const adamwUpdate = defineOp<AdamwAttrs>({
     const [parameter, mean, variance] = checkUpdate(inputs, ['parameter', 'mean', 'variance'], where);
     return { parameter, mean, variance } as Named<TensorType>;
   },
-  reference(inputs, { beta1, beta2, eps, weightDecay, decoupled, max }) {
-    const { lr, factor, correction1, correction2, data } = updateInputs(inputs, 'adamwUpdate');
-    const [parameter, mean, variance] = [data('parameter'), data('mean'), data('variance')];
-    if (factor === 0) return { parameter, mean, variance };
-    data('gradient').forEach((raw, i) => {
-      const p = parameter[i] ?? Number.NaN;
-      const g = raw * factor + (decoupled ? 0 : weightDecay * p);
-      const m = beta1 * (mean[i] ?? Number.NaN) + (1 - beta1) * g;
-      const v = beta2 * (variance[i] ?? Number.NaN) + (1 - beta2) * g * g;
-      const decayed = decoupled ? p * (1 - lr * weightDecay) : p;
-      const next = decayed - (lr * (m / correction1)) / (Math.sqrt(v / correction2) + eps);
-      mean[i] = m;
-      variance[i] = v;
-      parameter[i] = max === null ? next : Math.min(next, max);
-    });
-    return { parameter, mean, variance };
-  },
 });
+
+export const adamwUpdateReference: Reference<AdamwAttrs> = (
+  inputs,
+  { beta1, beta2, eps, weightDecay, decoupled, max },
+) => {
+  const { lr, factor, correction1, correction2, data } = updateInputs(inputs, 'adamwUpdate');
+  const [parameter, mean, variance] = [data('parameter'), data('mean'), data('variance')];
+  if (factor === 0) return { parameter, mean, variance };
+  data('gradient').forEach((raw, i) => {
+    const p = parameter[i] ?? Number.NaN;
+    const g = raw * factor + (decoupled ? 0 : weightDecay * p);
+    const m = beta1 * (mean[i] ?? Number.NaN) + (1 - beta1) * g;
+    const v = beta2 * (variance[i] ?? Number.NaN) + (1 - beta2) * g * g;
+    const decayed = decoupled ? p * (1 - lr * weightDecay) : p;
+    const next = decayed - (lr * (m / correction1)) / (Math.sqrt(v / correction2) + eps);
+    mean[i] = m;
+    variance[i] = v;
+    parameter[i] = max === null ? next : Math.min(next, max);
+  });
+  return { parameter, mean, variance };
+};
 
 export type SgdAttrs = {
   readonly momentum: number;
@@ -147,21 +162,22 @@ export const sgdUpdate = defineOp<SgdAttrs>({
     const [parameter, velocity] = checkUpdate(inputs, ['parameter', 'velocity'], where);
     return { parameter, velocity } as Named<TensorType>;
   },
-  reference(inputs, { momentum, weightDecay, nesterov, max }) {
-    const { lr, factor, data } = updateInputs(inputs, 'sgdUpdate');
-    const [parameter, velocity] = [data('parameter'), data('velocity')];
-    if (factor === 0) return { parameter, velocity };
-    data('gradient').forEach((raw, i) => {
-      const p = parameter[i] ?? Number.NaN;
-      const g = raw * factor + weightDecay * p;
-      const u = momentum * (velocity[i] ?? Number.NaN) + g;
-      const next = p - lr * (nesterov ? g + momentum * u : u);
-      velocity[i] = u;
-      parameter[i] = max === null ? next : Math.min(next, max);
-    });
-    return { parameter, velocity };
-  },
 });
+
+export const sgdUpdateReference: Reference<SgdAttrs> = (inputs, { momentum, weightDecay, nesterov, max }) => {
+  const { lr, factor, data } = updateInputs(inputs, 'sgdUpdate');
+  const [parameter, velocity] = [data('parameter'), data('velocity')];
+  if (factor === 0) return { parameter, velocity };
+  data('gradient').forEach((raw, i) => {
+    const p = parameter[i] ?? Number.NaN;
+    const g = raw * factor + weightDecay * p;
+    const u = momentum * (velocity[i] ?? Number.NaN) + g;
+    const next = p - lr * (nesterov ? g + momentum * u : u);
+    velocity[i] = u;
+    parameter[i] = max === null ? next : Math.min(next, max);
+  });
+  return { parameter, velocity };
+};
 
 /**
  * Adds x to a sum in place; where `keep` is 0 the sum begins anew, whatever it held. sum, x [...] f32, keep [1] f32 → sum.
@@ -179,16 +195,17 @@ export const accumulate = defineOp<Record<never, never>>({
     }
     return { sum };
   },
-  reference(inputs) {
-    const x = required(inputs, 'x', 'accumulate');
-    const keep = required(inputs, 'keep', 'accumulate').data[0] !== 0;
-    return {
-      sum: required(inputs, 'sum', 'accumulate').data.map(
-        (sum, i) => (keep ? sum : 0) + (x.data[i] ?? Number.NaN),
-      ),
-    };
-  },
 });
+
+export const accumulateReference: Reference = (inputs) => {
+  const x = required(inputs, 'x', 'accumulate');
+  const keep = required(inputs, 'keep', 'accumulate').data[0] !== 0;
+  return {
+    sum: required(inputs, 'sum', 'accumulate').data.map(
+      (sum, i) => (keep ? sum : 0) + (x.data[i] ?? Number.NaN),
+    ),
+  };
+};
 
 /** The types of `names`, all f32 and shaped as the gradient. */
 function checkUpdate(

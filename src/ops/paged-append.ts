@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 import { checkPages } from './paged-attention.ts';
 
 /**
@@ -27,23 +27,24 @@ export const pagedAppend = defineOp<Record<never, never>>({
     checkPages(inputs, dim(x.shape, 0), where);
     return { cache: { dtype: cache.dtype, shape: cache.shape } };
   },
-  reference(inputs) {
-    const cache = required(inputs, 'cache', 'pagedAppend');
-    const x = required(inputs, 'x', 'pagedAppend');
-    const past = required(inputs, 'past', 'pagedAppend');
-    const pages = required(inputs, 'pages', 'pagedAppend');
-    const [, size = 1, heads = 0, headDim = 0] = cache.shape;
-    const [, tokens = 0] = x.shape;
-    const perRow = dim(pages.shape, 1);
-    const width = heads * headDim;
-    const out = Float64Array.from(cache.data);
-    past.data.forEach((begin, b) => {
-      for (let s = 0; s < tokens && begin + s < perRow * size; s++) {
-        const page = pages.data[b * perRow + Math.floor((begin + s) / size)] ?? 0;
-        const from = (b * tokens + s) * width;
-        out.set(x.data.subarray(from, from + width), (page * size + ((begin + s) % size)) * width);
-      }
-    });
-    return { cache: out };
-  },
 });
+
+export const pagedAppendReference: Reference = (inputs) => {
+  const cache = required(inputs, 'cache', 'pagedAppend');
+  const x = required(inputs, 'x', 'pagedAppend');
+  const past = required(inputs, 'past', 'pagedAppend');
+  const pages = required(inputs, 'pages', 'pagedAppend');
+  const [, size = 1, heads = 0, headDim = 0] = cache.shape;
+  const [, tokens = 0] = x.shape;
+  const perRow = dim(pages.shape, 1);
+  const width = heads * headDim;
+  const out = Float64Array.from(cache.data);
+  past.data.forEach((begin, b) => {
+    for (let s = 0; s < tokens && begin + s < perRow * size; s++) {
+      const page = pages.data[b * perRow + Math.floor((begin + s) / size)] ?? 0;
+      const from = (b * tokens + s) * width;
+      out.set(x.data.subarray(from, from + width), (page * size + ((begin + s) % size)) * width);
+    }
+  });
+  return { cache: out };
+};

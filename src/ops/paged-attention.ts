@@ -1,7 +1,14 @@
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { type AttentionAttrs, attention, checkHeads } from './attention.ts';
-import { defineOp, type Named, type ReferenceTensor, required, type TensorType } from './op.ts';
+import { type AttentionAttrs, attentionReference, checkHeads } from './attention.ts';
+import {
+  defineOp,
+  type Named,
+  type Reference,
+  type ReferenceTensor,
+  required,
+  type TensorType,
+} from './op.ts';
 
 /**
  * Attention over a cache in pages (Kwon et al. 2023, arXiv 2309.06180): key j of row b lies in page pages[b, j / G] at
@@ -24,14 +31,15 @@ export const pagedAttention = defineOp<AttentionAttrs>({
     checkHeads(q, asOne('k'), asOne('v'), where);
     return { y: { dtype: q.dtype, shape: q.shape } };
   },
-  reference(inputs, attrs) {
-    const { q, past } = {
-      q: required(inputs, 'q', 'pagedAttention'),
-      past: required(inputs, 'past', 'pagedAttention'),
-    };
-    return attention.reference({ q, past, k: gathered(inputs, 'k'), v: gathered(inputs, 'v') }, attrs);
-  },
 });
+
+export const pagedAttentionReference: Reference<AttentionAttrs> = (inputs, attrs) => {
+  const { q, past } = {
+    q: required(inputs, 'q', 'pagedAttention'),
+    past: required(inputs, 'past', 'pagedAttention'),
+  };
+  return attentionReference({ q, past, k: gathered(inputs, 'k'), v: gathered(inputs, 'v') }, attrs);
+};
 
 /** The pages of each row in a row: [B, N G, K, D]. */
 function gathered(inputs: Named<ReferenceTensor>, name: string): ReferenceTensor {

@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 /**
  * Cuts pictures into square patches, row by row, each flattened as a convolution weight [C, 3, P, P] is: channel,
@@ -29,24 +29,23 @@ export const patchify = defineOp<{ readonly patchSize: number }>({
     const patches = Math.floor(height / patchSize) * Math.floor(width / patchSize);
     return { y: { dtype: x.dtype, shape: [batch, patches, channels * patchSize ** 2] } };
   },
-  reference(inputs, { patchSize }) {
-    const x = required(inputs, 'x', 'patchify');
-    const [batch, channels, height, width] = [0, 1, 2, 3].map((axis) => dim(x.shape, axis)) as [
-      number,
-      number,
-      number,
-      number,
-    ];
-    const values: number[] = [];
-    for (let b = 0; b < batch; b++)
-      for (let top = 0; top + patchSize <= height; top += patchSize)
-        for (let left = 0; left + patchSize <= width; left += patchSize)
-          for (let c = 0; c < channels; c++)
-            for (let py = 0; py < patchSize; py++)
-              for (let px = 0; px < patchSize; px++)
-                values.push(
-                  x.data[((b * channels + c) * height + top + py) * width + left + px] ?? Number.NaN,
-                );
-    return { y: Float64Array.from(values) };
-  },
 });
+
+export const patchifyReference: Reference<{ readonly patchSize: number }> = (inputs, { patchSize }) => {
+  const x = required(inputs, 'x', 'patchify');
+  const [batch, channels, height, width] = [0, 1, 2, 3].map((axis) => dim(x.shape, axis)) as [
+    number,
+    number,
+    number,
+    number,
+  ];
+  const values: number[] = [];
+  for (let b = 0; b < batch; b++)
+    for (let top = 0; top + patchSize <= height; top += patchSize)
+      for (let left = 0; left + patchSize <= width; left += patchSize)
+        for (let c = 0; c < channels; c++)
+          for (let py = 0; py < patchSize; py++)
+            for (let px = 0; px < patchSize; px++)
+              values.push(x.data[((b * channels + c) * height + top + py) * width + left + px] ?? Number.NaN);
+  return { y: Float64Array.from(values) };
+};

@@ -1,7 +1,7 @@
 import { ShapeError } from '../core/errors.ts';
 import { formatShape, type Shape } from '../core/shape.ts';
 import { checkSize2d, featureMapSizes, mapElements, type Size2d } from './feature-map.ts';
-import { defineOp, type ReferenceTensor, required, type TensorType } from './op.ts';
+import { defineOp, type Reference, type ReferenceTensor, required, type TensorType } from './op.ts';
 
 export type AvgPool2dAttrs = { readonly kernel: Size2d; readonly stride: Size2d };
 export type AdaptiveAvgPool2dAttrs = { readonly size: Size2d };
@@ -28,14 +28,15 @@ export const avgPool2d = defineOp<AvgPool2dAttrs>({
     }
     return { y: { dtype: x.dtype, shape: pooledShape(x, { kernel, stride }, where) } };
   },
-  reference(inputs, attrs) {
-    const x = required(inputs, 'x', 'avgPool2d');
-    const window =
-      (axis: 0 | 1): Window =>
-      (i) => [i * attrs.stride[axis], i * attrs.stride[axis] + attrs.kernel[axis]];
-    return { y: meansOf(x, pooledShape(x, attrs, 'avgPool2d'), window(0), window(1)) };
-  },
 });
+
+export const avgPool2dReference: Reference<AvgPool2dAttrs> = (inputs, attrs) => {
+  const x = required(inputs, 'x', 'avgPool2d');
+  const window =
+    (axis: 0 | 1): Window =>
+    (i) => [i * attrs.stride[axis], i * attrs.stride[axis] + attrs.kernel[axis]];
+  return { y: meansOf(x, pooledShape(x, attrs, 'avgPool2d'), window(0), window(1)) };
+};
 
 function pooledShape(x: TensorType, { kernel, stride }: AvgPool2dAttrs, where: string): Shape {
   const { batch, channels, height, width } = featureMapSizes(x, where);
@@ -56,16 +57,17 @@ export const adaptiveAvgPool2d = defineOp<AdaptiveAvgPool2dAttrs>({
     checkSize2d('size', size, 1, where);
     return { y: { dtype: x.dtype, shape: [batch, channels, ...size] } };
   },
-  reference(inputs, { size }) {
-    const x = required(inputs, 'x', 'adaptiveAvgPool2d');
-    const { batch, channels, height, width } = featureMapSizes(x, 'adaptiveAvgPool2d');
-    const window =
-      (input: number, output: number): Window =>
-      (i) => [Math.floor((i * input) / output), Math.ceil(((i + 1) * input) / output)];
-    const shape = [batch, channels, ...size];
-    return { y: meansOf(x, shape, window(height, size[0]), window(width, size[1])) };
-  },
 });
+
+export const adaptiveAvgPool2dReference: Reference<AdaptiveAvgPool2dAttrs> = (inputs, { size }) => {
+  const x = required(inputs, 'x', 'adaptiveAvgPool2d');
+  const { batch, channels, height, width } = featureMapSizes(x, 'adaptiveAvgPool2d');
+  const window =
+    (input: number, output: number): Window =>
+    (i) => [Math.floor((i * input) / output), Math.ceil(((i + 1) * input) / output)];
+  const shape = [batch, channels, ...size];
+  return { y: meansOf(x, shape, window(height, size[0]), window(width, size[1])) };
+};
 
 function meansOf(x: ReferenceTensor, shape: readonly number[], rows: Window, columns: Window): Float64Array {
   const { height, width } = featureMapSizes(x, 'pooling');

@@ -3,7 +3,7 @@ import { BLOCK_SIZE, isPacked } from '../core/dtype.ts';
 import { invariant, ShapeError } from '../core/errors.ts';
 import { dim, formatShape } from '../core/shape.ts';
 import { readWeightFormat, WEIGHT_FORMAT_BYTES, type WeightFormat } from './convert-weight.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 export type QuantizeWeightAttrs = {
   readonly from: WeightFormat;
@@ -46,18 +46,19 @@ export const quantizeWeight = defineOp<QuantizeWeightAttrs>({
     const pairs = Math.ceil(columns / (BLOCKS_PER_PAIR * BLOCK_SIZE));
     return { weight, errors: { dtype: 'f32', shape: [rows, pairs, 2] } };
   },
-  reference(inputs, { from, rows, firstRow }) {
-    const { data: words } = required(inputs, 'words', 'quantizeWeight');
-    const { dtype, shape, data } = required(inputs, 'weight', 'quantizeWeight');
-    invariant(isPacked(dtype), `weight is ${dtype}`);
-    const columns = dim(shape, 1);
-    const values = readWeightFormat(from, words, rows * columns);
-    const rounded = dequantizeRows(quantizeRows(values, columns, dtype), columns, dtype);
-    const weight = Float64Array.from(data);
-    weight.set(rounded, firstRow * columns);
-    return { weight, errors: squaredErrors(values, rounded, columns) };
-  },
 });
+
+export const quantizeWeightReference: Reference<QuantizeWeightAttrs> = (inputs, { from, rows, firstRow }) => {
+  const { data: words } = required(inputs, 'words', 'quantizeWeight');
+  const { dtype, shape, data } = required(inputs, 'weight', 'quantizeWeight');
+  invariant(isPacked(dtype), `weight is ${dtype}`);
+  const columns = dim(shape, 1);
+  const values = readWeightFormat(from, words, rows * columns);
+  const rounded = dequantizeRows(quantizeRows(values, columns, dtype), columns, dtype);
+  const weight = Float64Array.from(data);
+  weight.set(rounded, firstRow * columns);
+  return { weight, errors: squaredErrors(values, rounded, columns) };
+};
 
 function squaredErrors(values: Float64Array, rounded: Float64Array, columns: number): Float64Array {
   const pairs = Math.ceil(columns / (BLOCKS_PER_PAIR * BLOCK_SIZE));

@@ -2,7 +2,7 @@ import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, elementCount, formatShape, type Shape } from '../core/shape.ts';
 import { broadcastIndex } from './broadcast-index.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 export type Reduction = 'sum' | 'mean' | 'max';
 
@@ -28,19 +28,20 @@ export const reduce = defineOp<ReduceAttrs>({
     }
     return { y: { dtype: x.dtype, shape: reducedShape(x.shape, begin, end, keepDims) } };
   },
-  reference(inputs, { kind, begin, end }) {
-    const x = required(inputs, 'x', 'reduce');
-    const kept = reducedShape(x.shape, begin, end, true);
-    const y = new Float64Array(elementCount(kept)).fill(kind === 'max' ? Number.NEGATIVE_INFINITY : 0);
-    const target = broadcastIndex(kept, x.shape);
-    x.data.forEach((value, i) => {
-      const at = target(i);
-      const so = y[at] ?? Number.NaN;
-      y[at] = kind === 'max' ? Math.max(so, value) : so + value;
-    });
-    return { y: kind === 'mean' ? y.map((sum) => sum / (x.data.length / y.length)) : y };
-  },
 });
+
+export const reduceReference: Reference<ReduceAttrs> = (inputs, { kind, begin, end }) => {
+  const x = required(inputs, 'x', 'reduce');
+  const kept = reducedShape(x.shape, begin, end, true);
+  const y = new Float64Array(elementCount(kept)).fill(kind === 'max' ? Number.NEGATIVE_INFINITY : 0);
+  const target = broadcastIndex(kept, x.shape);
+  x.data.forEach((value, i) => {
+    const at = target(i);
+    const so = y[at] ?? Number.NaN;
+    y[at] = kind === 'max' ? Math.max(so, value) : so + value;
+  });
+  return { y: kind === 'mean' ? y.map((sum) => sum / (x.data.length / y.length)) : y };
+};
 
 const reducedShape = (shape: Shape, begin: number, end: number, keepDims: boolean): Shape =>
   shape.flatMap((size, axis) => (axis < begin || axis >= end ? [size] : keepDims ? [1] : []));
@@ -65,13 +66,14 @@ export const argmax = defineOp<Record<never, never>>({
     }
     return { y: { dtype: 'u32', shape: x.shape.slice(0, -1) } };
   },
-  reference(inputs) {
-    const x = required(inputs, 'x', 'argmax');
-    const cols = dim(x.shape, -1);
-    const y = new Float64Array(x.data.length / cols).map((_, row) => {
-      const values = x.data.subarray(row * cols, (row + 1) * cols);
-      return values.indexOf(values.reduce((max, value) => Math.max(max, value), Number.NEGATIVE_INFINITY));
-    });
-    return { y };
-  },
 });
+
+export const argmaxReference: Reference = (inputs) => {
+  const x = required(inputs, 'x', 'argmax');
+  const cols = dim(x.shape, -1);
+  const y = new Float64Array(x.data.length / cols).map((_, row) => {
+    const values = x.data.subarray(row * cols, (row + 1) * cols);
+    return values.indexOf(values.reduce((max, value) => Math.max(max, value), Number.NEGATIVE_INFINITY));
+  });
+  return { y };
+};

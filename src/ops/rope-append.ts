@@ -1,9 +1,9 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { cacheAppend } from './cache-append.ts';
-import { defineOp, type Named, type ReferenceTensor, required } from './op.ts';
-import { type RopeAttrs, rope } from './rope.ts';
+import { cacheAppend, cacheAppendReference } from './cache-append.ts';
+import { defineOp, type Named, type Reference, type ReferenceTensor, required } from './op.ts';
+import { type RopeAttrs, rope, ropeReference } from './rope.ts';
 
 /** `heads` counts query heads. */
 export type RopeAppendAttrs = RopeAttrs & { readonly heads: number };
@@ -41,29 +41,30 @@ export const ropeAppend = defineOp<RopeAppendAttrs>({
     cacheAppend.infer({ cache: keys, x: heads(kvHeads), past: required(inputs, 'past', where) }, {}, where);
     return { q: q ?? heads(attrs.heads), keys, values };
   },
-  reference(inputs, attrs) {
-    const keys = required(inputs, 'keys', 'ropeAppend');
-    const [, , kvHeads = 0, headDim = 0] = keys.shape;
-    const heads = (first: number, count: number): ReferenceTensor => headsOf(inputs, headDim, first, count);
-    const turned = (x: ReferenceTensor): ReferenceTensor => ({
-      ...x,
-      data: required(rope.reference({ ...inputs, x }, attrs), 'y', 'ropeAppend'),
-    });
-    const appended = (cache: string, x: ReferenceTensor): Float64Array => {
-      const past = required(inputs, 'past', 'ropeAppend');
-      return required(
-        cacheAppend.reference({ cache: required(inputs, cache, 'ropeAppend'), x, past }, {}),
-        'cache',
-        'ropeAppend',
-      );
-    };
-    return {
-      q: turned(heads(0, attrs.heads)).data,
-      keys: appended('keys', turned(heads(attrs.heads, kvHeads))),
-      values: appended('values', heads(attrs.heads + kvHeads, kvHeads)),
-    };
-  },
 });
+
+export const ropeAppendReference: Reference<RopeAppendAttrs> = (inputs, attrs) => {
+  const keys = required(inputs, 'keys', 'ropeAppend');
+  const [, , kvHeads = 0, headDim = 0] = keys.shape;
+  const heads = (first: number, count: number): ReferenceTensor => headsOf(inputs, headDim, first, count);
+  const turned = (x: ReferenceTensor): ReferenceTensor => ({
+    ...x,
+    data: required(ropeReference({ ...inputs, x }, attrs), 'y', 'ropeAppend'),
+  });
+  const appended = (cache: string, x: ReferenceTensor): Float64Array => {
+    const past = required(inputs, 'past', 'ropeAppend');
+    return required(
+      cacheAppendReference({ cache: required(inputs, cache, 'ropeAppend'), x, past }, {}),
+      'cache',
+      'ropeAppend',
+    );
+  };
+  return {
+    q: turned(heads(0, attrs.heads)).data,
+    keys: appended('keys', turned(heads(attrs.heads, kvHeads))),
+    values: appended('values', heads(attrs.heads + kvHeads, kvHeads)),
+  };
+};
 
 /** Heads `first` to `first + count - 1` of x, as [B, S, count, D]. */
 function headsOf(

@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { InputError, ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 /** `interleaved`: dims (2i, 2i + 1) turn together (GPT-J), else (i, i + R/2) (GPT-NeoX, Llama). */
 export type RopeAttrs = { readonly interleaved: boolean };
@@ -49,29 +49,30 @@ export const rope = defineOp<RopeAttrs>({
     }
     return { y: { dtype: x.dtype, shape: x.shape } };
   },
-  reference(inputs, { interleaved }) {
-    const x = required(inputs, 'x', 'rope');
-    const cos = required(inputs, 'cos', 'rope');
-    const sin = required(inputs, 'sin', 'rope');
-    const positions = required(inputs, 'positions', 'rope');
-    const [, , heads = 0, headDim = 0] = x.shape;
-    const [tableRows = 0, half = 0] = cos.shape;
-    const y = Float64Array.from(x.data);
-    positions.data.forEach((position, token) => {
-      if (position >= tableRows)
-        throw new InputError(`rope: position ${position} is outside the table; expected under ${tableRows}.`);
-      for (let head = 0; head < heads; head++) {
-        const start = (token * heads + head) * headDim;
-        for (let i = 0; i < half; i++) {
-          const first = start + (interleaved ? 2 * i : i);
-          const second = interleaved ? first + 1 : first + half;
-          const [a = 0, b = 0] = [x.data[first], x.data[second]];
-          const [c = 0, s = 0] = [cos.data[position * half + i], sin.data[position * half + i]];
-          y[first] = a * c - b * s;
-          y[second] = b * c + a * s;
-        }
-      }
-    });
-    return { y };
-  },
 });
+
+export const ropeReference: Reference<RopeAttrs> = (inputs, { interleaved }) => {
+  const x = required(inputs, 'x', 'rope');
+  const cos = required(inputs, 'cos', 'rope');
+  const sin = required(inputs, 'sin', 'rope');
+  const positions = required(inputs, 'positions', 'rope');
+  const [, , heads = 0, headDim = 0] = x.shape;
+  const [tableRows = 0, half = 0] = cos.shape;
+  const y = Float64Array.from(x.data);
+  positions.data.forEach((position, token) => {
+    if (position >= tableRows)
+      throw new InputError(`rope: position ${position} is outside the table; expected under ${tableRows}.`);
+    for (let head = 0; head < heads; head++) {
+      const start = (token * heads + head) * headDim;
+      for (let i = 0; i < half; i++) {
+        const first = start + (interleaved ? 2 * i : i);
+        const second = interleaved ? first + 1 : first + half;
+        const [a = 0, b = 0] = [x.data[first], x.data[second]];
+        const [c = 0, s = 0] = [cos.data[position * half + i], sin.data[position * half + i]];
+        y[first] = a * c - b * s;
+        y[second] = b * c + a * s;
+      }
+    }
+  });
+  return { y };
+};

@@ -2,7 +2,7 @@ import { isFloat } from '../core/dtype.ts';
 import { InputError, ShapeError } from '../core/errors.ts';
 import { pcg4d } from '../core/pcg4d.ts';
 import { dim, elementCount, formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 /** How the next token of one row is drawn. */
 export interface Sampling {
@@ -84,20 +84,21 @@ export const sampleToken = defineOp<Record<never, never>>({
     }
     return { ids: { dtype: 'u32', shape: [rows] } };
   },
-  reference(inputs) {
-    const logits = required(inputs, 'logits', 'sampleToken');
-    const sampling = required(inputs, 'sampling', 'sampleToken');
-    const vocab = dim(logits.shape, 1);
-    const ids = new Float64Array(dim(logits.shape, 0)).map((_, row) =>
-      sampleRow(
-        logits.data.subarray(row * vocab, (row + 1) * vocab),
-        inputs.seen?.data.subarray(row * vocab, (row + 1) * vocab),
-        Uint32Array.from(sampling.data.subarray(row * SAMPLING_WORDS, (row + 1) * SAMPLING_WORDS)),
-      ),
-    );
-    return { ids };
-  },
 });
+
+export const sampleTokenReference: Reference = (inputs) => {
+  const logits = required(inputs, 'logits', 'sampleToken');
+  const sampling = required(inputs, 'sampling', 'sampleToken');
+  const vocab = dim(logits.shape, 1);
+  const ids = new Float64Array(dim(logits.shape, 0)).map((_, row) =>
+    sampleRow(
+      logits.data.subarray(row * vocab, (row + 1) * vocab),
+      inputs.seen?.data.subarray(row * vocab, (row + 1) * vocab),
+      Uint32Array.from(sampling.data.subarray(row * SAMPLING_WORDS, (row + 1) * SAMPLING_WORDS)),
+    ),
+  );
+  return { ids };
+};
 
 /** The token of one row, whose parameters are `words`, of `encodeSampling`. */
 export function sampleRow(
@@ -171,15 +172,16 @@ export const markSeen = defineOp<Record<never, never>>({
     }
     return { seen };
   },
-  reference(inputs) {
-    const seen = required(inputs, 'seen', 'markSeen');
-    const ids = required(inputs, 'ids', 'markSeen');
-    const [rows, vocab] = [dim(seen.shape, 0), dim(seen.shape, 1)];
-    const perRow = elementCount(ids.shape) / rows;
-    const marked = Float64Array.from(seen.data);
-    ids.data.forEach((id, i) => {
-      if (id >= 0 && id < vocab) marked[Math.floor(i / perRow) * vocab + id] = 1;
-    });
-    return { seen: marked };
-  },
 });
+
+export const markSeenReference: Reference = (inputs) => {
+  const seen = required(inputs, 'seen', 'markSeen');
+  const ids = required(inputs, 'ids', 'markSeen');
+  const [rows, vocab] = [dim(seen.shape, 0), dim(seen.shape, 1)];
+  const perRow = elementCount(ids.shape) / rows;
+  const marked = Float64Array.from(seen.data);
+  ids.data.forEach((id, i) => {
+    if (id >= 0 && id < vocab) marked[Math.floor(i / perRow) * vocab + id] = 1;
+  });
+  return { seen: marked };
+};

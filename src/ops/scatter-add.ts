@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 export type ScatterAddAttrs = {
   /** Rows of the result. */
@@ -28,19 +28,20 @@ export const scatterAdd = defineOp<ScatterAddAttrs>({
     }
     return { y: { dtype: 'f32', shape: [rows, dim(x.shape, -1)] } };
   },
-  reference(inputs, { rows, rowOffset }) {
-    const index = required(inputs, 'index', 'scatterAdd');
-    const x = required(inputs, 'x', 'scatterAdd');
-    const channels = dim(x.shape, -1);
-    const y = new Float64Array(rows * channels);
-    index.data.forEach((value, i) => {
-      const row = value - rowOffset;
-      if (row < 0 || row >= rows) return;
-      for (let c = 0; c < channels; c++) {
-        const at = row * channels + c;
-        y[at] = (y[at] ?? 0) + (x.data[i * channels + c] ?? Number.NaN);
-      }
-    });
-    return { y };
-  },
 });
+
+export const scatterAddReference: Reference<ScatterAddAttrs> = (inputs, { rows, rowOffset }) => {
+  const index = required(inputs, 'index', 'scatterAdd');
+  const x = required(inputs, 'x', 'scatterAdd');
+  const channels = dim(x.shape, -1);
+  const y = new Float64Array(rows * channels);
+  index.data.forEach((value, i) => {
+    const row = value - rowOffset;
+    if (row < 0 || row >= rows) return;
+    for (let c = 0; c < channels; c++) {
+      const at = row * channels + c;
+      y[at] = (y[at] ?? 0) + (x.data[i * channels + c] ?? Number.NaN);
+    }
+  });
+  return { y };
+};

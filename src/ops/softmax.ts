@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, elementCount, formatShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 /**
  * y = exp(x - max) / sum(exp(x - max)) along the last axis.
@@ -19,19 +19,20 @@ export const softmax = defineOp<Record<never, never>>({
     }
     return { y: x };
   },
-  reference(inputs) {
-    const x = required(inputs, 'x', 'softmax');
-    const cols = dim(x.shape, -1);
-    const y = new Float64Array(elementCount(x.shape));
-    for (let start = 0; start < y.length; start += cols) {
-      const row = x.data.subarray(start, start + cols);
-      const max = row.reduce((m, v) => Math.max(m, v), Number.NEGATIVE_INFINITY);
-      if (max === Number.NEGATIVE_INFINITY) continue;
-      const sum = row.reduce((s, v) => s + Math.exp(v - max), 0);
-      row.forEach((v, c) => {
-        y[start + c] = Math.exp(v - max) / sum;
-      });
-    }
-    return { y };
-  },
 });
+
+export const softmaxReference: Reference = (inputs) => {
+  const x = required(inputs, 'x', 'softmax');
+  const cols = dim(x.shape, -1);
+  const y = new Float64Array(elementCount(x.shape));
+  for (let start = 0; start < y.length; start += cols) {
+    const row = x.data.subarray(start, start + cols);
+    const max = row.reduce((m, v) => Math.max(m, v), Number.NEGATIVE_INFINITY);
+    if (max === Number.NEGATIVE_INFINITY) continue;
+    const sum = row.reduce((s, v) => s + Math.exp(v - max), 0);
+    row.forEach((v, c) => {
+      y[start + c] = Math.exp(v - max) / sum;
+    });
+  }
+  return { y };
+};

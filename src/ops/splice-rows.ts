@@ -1,7 +1,7 @@
 import { isFloat } from '../core/dtype.ts';
 import { ShapeError } from '../core/errors.ts';
 import { dim, formatShape, sameShape } from '../core/shape.ts';
-import { defineOp, required } from './op.ts';
+import { defineOp, type Reference, required } from './op.ts';
 
 /**
  * Puts rows in place of some positions: y[b, s] = index[b, s] < 0 ? x[b, s] : rows[index[b, s]]. It is how image
@@ -27,14 +27,15 @@ export const spliceRows = defineOp<Record<never, never>>({
     }
     return { y: { dtype: x.dtype, shape: x.shape } };
   },
-  reference(inputs) {
-    const x = required(inputs, 'x', 'spliceRows');
-    const rows = required(inputs, 'rows', 'spliceRows');
-    const channels = dim(x.shape, -1);
-    const y = Float64Array.from(x.data);
-    required(inputs, 'index', 'spliceRows').data.forEach((row, position) => {
-      if (row >= 0) y.set(rows.data.subarray(row * channels, (row + 1) * channels), position * channels);
-    });
-    return { y };
-  },
 });
+
+export const spliceRowsReference: Reference = (inputs) => {
+  const x = required(inputs, 'x', 'spliceRows');
+  const rows = required(inputs, 'rows', 'spliceRows');
+  const channels = dim(x.shape, -1);
+  const y = Float64Array.from(x.data);
+  required(inputs, 'index', 'spliceRows').data.forEach((row, position) => {
+    if (row >= 0) y.set(rows.data.subarray(row * channels, (row + 1) * channels), position * channels);
+  });
+  return { y };
+};

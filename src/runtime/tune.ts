@@ -1,4 +1,5 @@
-import { type Candidate, candidateLabel, candidatesDigest, findCandidates } from '../compile/choose.ts';
+import { type Candidate, candidateLabel, candidatesDigest } from '../compile/choose.ts';
+import { kernelCandidates } from '../compile/compile.ts';
 import type { IrNode } from '../compile/ir.ts';
 import type { TunedKernel } from '../core/caps.ts';
 import type { Device } from '../device/gpu-device.ts';
@@ -47,7 +48,7 @@ export async function tuneCalls(
 ): Promise<readonly TunedCall[]> {
   const caps = { ...device.caps, tuned: undefined };
   const open = [...calls]
-    .map(([signature, node]) => ({ signature, node, candidates: findCandidates(node, caps).candidates }))
+    .map(([signature, node]) => ({ signature, node, candidates: kernelCandidates(node, caps).candidates }))
     .filter(({ candidates }) => candidates.length > 1);
   const tuned: TunedCall[] = [];
   for (const [done, { signature, node, candidates }] of open.entries()) {

@@ -1,4 +1,4 @@
-import { compile } from '../compile/compile.ts';
+import { compileTraining } from '../compile/compile.ts';
 import { invariant } from '../core/errors.ts';
 import type { Shape } from '../core/shape.ts';
 import type { Device } from '../device/gpu-device.ts';
@@ -87,7 +87,7 @@ export async function createTrainer(
     for (const part of [...sessions, states, weights]) part.dispose();
   };
   const open = async (graph: Graph, label: string): Promise<Session> => {
-    const plan = compile(graph, device.caps);
+    const plan = compileTraining(graph, device.caps);
     const session = await createSession(device, plan, {
       weights,
       states,

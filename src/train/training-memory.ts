@@ -1,4 +1,4 @@
-import { compile } from '../compile/compile.ts';
+import { compileTraining } from '../compile/compile.ts';
 import { planSummary } from '../compile/explain.ts';
 import type { Caps } from '../core/caps.ts';
 import type { TensorIndex } from '../weights/safetensors.ts';
@@ -23,9 +23,9 @@ export function trainingMemory(
   caps: Caps,
 ): TrainingMemory {
   const { batch, update } = buildTrainingGraphs(build, weightScope(index, 'training'), options);
-  const plan = planSummary(compile(batch, caps)).memory;
+  const plan = planSummary(compileTraining(batch, caps)).memory;
   // Passes that follow one another have arenas of their own, but share states and weights.
-  const after = update && planSummary(compile(update, caps)).memory;
+  const after = update && planSummary(compileTraining(update, caps)).memory;
   return {
     states: Math.max(plan.state, after?.state ?? 0),
     weights: plan.weight + plan.constant,

@@ -1,7 +1,7 @@
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
-import { compile } from '../../src/compile/compile.ts';
+import { compileTraining } from '../../src/compile/compile.ts';
 import { readContrastiveAssets } from '../../src/embed/contrastive-assets.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
@@ -123,7 +123,7 @@ describeOnAdapters('the whole of CLIP', (getDevice) => {
     const torch = readGoldenTensors(TORCH);
     const store = createWeightStore(device, checkpoint.index);
     const states = createStateStore(device);
-    const plan = compile(withGradients(), device.caps);
+    const plan = compileTraining(withGradients(), device.caps);
     const session = await createSession(device, plan, { weights: store, states });
     try {
       const values = await session.runAndRead(inputs, ['loss', ...names]);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
-import { compile } from '../../src/compile/compile.ts';
+import { compileTraining } from '../../src/compile/compile.ts';
 import { invariant } from '../../src/core/errors.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import { mul } from '../../src/graph/math.ts';
@@ -75,7 +75,7 @@ describeOnAdapters('gradients', (getDevice) => {
   test.each(Object.entries(GOLDEN_FAMILIES))('of %s agree with torch', async (_name, builders) => {
     const device = getDevice();
     const { graph, inputs, gradients } = buildGradients(builders);
-    const plan = compile(graph, device.caps);
+    const plan = compileTraining(graph, device.caps);
     const weights = createWeightStore(device, new Map());
     const states = createStateStore(device);
     const session = await createSession(device, plan, { weights, states });

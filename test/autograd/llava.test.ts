@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
-import { compile } from '../../src/compile/compile.ts';
+import { compileTraining } from '../../src/compile/compile.ts';
 import { crossEntropy } from '../../src/graph/cross-entropy.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { reshape } from '../../src/graph/movement.ts';
@@ -66,7 +66,10 @@ describeOnAdapters('the whole of LLaVA', (getDevice) => {
 
     const store = createWeightStore(device, index);
     const states = createStateStore(device);
-    const session = await createSession(device, compile(graph, device.caps), { weights: store, states });
+    const session = await createSession(device, compileTraining(graph, device.caps), {
+      weights: store,
+      states,
+    });
     try {
       const tokenId = model.vision?.imageTokenId ?? -1;
       const values = await session.runAndRead(

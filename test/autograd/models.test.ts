@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
-import { compile } from '../../src/compile/compile.ts';
+import { compileTraining } from '../../src/compile/compile.ts';
 import { elementCount } from '../../src/core/shape.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { linear } from '../../src/graph/linear.ts';
@@ -63,7 +63,10 @@ describeOnAdapters('the whole C-Abstractor', (getDevice) => {
 
     const store = createWeightStore(device, index);
     const states = createStateStore(device);
-    const session = await createSession(device, compile(graph, device.caps), { weights: store, states });
+    const session = await createSession(device, compileTraining(graph, device.caps), {
+      weights: store,
+      states,
+    });
     try {
       const values = await session.runAndRead(
         { input: await floats(reference, 'input'), grad_output: await floats(reference, 'grad_output') },
@@ -93,7 +96,7 @@ describeOnAdapters('the whole C-Abstractor', (getDevice) => {
       grad(reduceSum(mul(x, x), [0, 1, 2]), weights, { recompute }).forEach((gradient, i) => {
         graph.output(`grad.${i}`, reduceSum(gradient, [0, 1]));
       });
-      const { buffers } = compile(graph, caps);
+      const { buffers } = compileTraining(graph, caps);
       return buffers.reduce((sum, { kind, byteLength }) => (kind === 'arena' ? sum + byteLength : sum), 0);
     };
     const [whole, again] = [scratch(), scratch(/layers\.\d+/)];

@@ -2,6 +2,8 @@ import { describe, expect, test } from 'vitest';
 import { decoderLayers } from '../../bench/block-cases.ts';
 import { operandValues } from '../../bench/kernel-case.ts';
 import { layerValues, operandParameters } from '../../bench/operand-parameters.ts';
+import { INFERENCE_SETS } from '../../src/compile/compile.ts';
+import { groupRules } from '../../src/compile/compile-with.ts';
 import { fuse } from '../../src/compile/fuse.ts';
 import { type Ir, lower } from '../../src/compile/ir.ts';
 import { removeDead } from '../../src/compile/remove-dead.ts';
@@ -46,7 +48,7 @@ function layers(seq: number, keepKeys = false): { graph: Graph; values: Record<s
 
 const opNames = (ir: Ir): string[] => ir.nodes.map(({ op }) => op.name).filter((name) => name !== 'reshape');
 const fused = (graph: Graph, kind: 'software' | 'discrete'): Ir =>
-  fuse(removeDead(lower(graph, [])), { ...testCaps(), kind });
+  fuse(removeDead(lower(graph, [])), groupRules(INFERENCE_SETS, { ...testCaps(), kind }));
 
 describe('linears of one vector', () => {
   test.each(['software', 'discrete'] as const)('change no result of a decode step (%s)', (kind) => {

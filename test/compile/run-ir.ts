@@ -1,6 +1,7 @@
 import type { Ir, IrTensor } from '../../src/compile/ir.ts';
 import type { InterpreterValues } from '../../src/graph/interpret.ts';
 import type { ReferenceTensor } from '../../src/ops/op.ts';
+import { referenceOf } from '../../src/ops/references.ts';
 
 /** Runs the compiler's node list with the f64 references: a pass must not change what comes out. */
 export function runIr(ir: Ir, values: InterpreterValues): Map<string, Float64Array> {
@@ -20,7 +21,7 @@ export function runIr(ir: Ir, values: InterpreterValues): Map<string, Float64Arr
   };
   for (const { op, inputs, outputs, attrs } of ir.nodes) {
     const named = Object.fromEntries(Object.entries(inputs).map(([name, t]) => [name, valuesOf(t)]));
-    const results = op.reference(named, attrs);
+    const results = referenceOf(op)(named, attrs);
     for (const [name, { dtype, shape }] of Object.entries(outputs)) {
       const tensor = outputs[name] as IrTensor;
       computed.set(tensor, { dtype, shape, data: results[name] as Float64Array });

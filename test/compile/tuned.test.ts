@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { candidateLabel, candidatesDigest, findCandidates } from '../../src/compile/choose.ts';
-import { compile, kernelCalls } from '../../src/compile/compile.ts';
+import { candidateLabel, candidatesDigest } from '../../src/compile/choose.ts';
+import { compile, kernelCalls, kernelCandidates } from '../../src/compile/compile.ts';
 import { explainNode } from '../../src/compile/explain.ts';
 import type { Caps } from '../../src/core/caps.ts';
 import { Graph } from '../../src/graph/graph.ts';
@@ -23,7 +23,7 @@ function tunedFor(label: string, digest?: string) {
   const [signature, node] =
     [...kernelCalls(products(), caps)].find(([, { op }]) => op.name === 'linear') ?? [];
   if (signature === undefined || node === undefined) throw new Error('no linear');
-  const { candidates } = findCandidates(node, caps);
+  const { candidates } = kernelCandidates(node, caps);
   const kernel = { label, ms: 0.25, digest: digest ?? candidatesDigest(candidates) };
   return { signature, candidates, caps: { ...caps, tuned: new Map([[signature, kernel]]) } satisfies Caps };
 }

@@ -9,6 +9,7 @@ import {
   required,
   type TensorType,
 } from '../../src/ops/op.ts';
+import { referenceOf } from '../../src/ops/references.ts';
 import { roundValues } from './pack-tensor.ts';
 
 export interface CaseInput {
@@ -73,7 +74,7 @@ export function prepareCase(op: Op, opCase: OpCase, set: DTypeSet): PreparedCase
     tensors[name] = { ...type, data };
     inputs[name] = stored;
   });
-  return { call, inputs, expected: op.reference(tensors, opCase.attrs) };
+  return { call, inputs, expected: referenceOf(op)(tensors, opCase.attrs) };
 }
 
 function dtypeIn(set: DTypeSet, name: string, { dtype }: CaseInput, op: Op): DType {

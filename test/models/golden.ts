@@ -5,6 +5,7 @@ import type { Graph } from '../../src/graph/graph.ts';
 import { interpret } from '../../src/graph/interpret.ts';
 import type { Model } from '../../src/models/model.ts';
 import type { Precision } from '../../src/models/parameters.ts';
+import type { Op, Reference } from '../../src/ops/op.ts';
 import { imageFeatureRows } from '../../src/text/image-tokens.ts';
 import { openReference } from '../../src/verify/reference.ts';
 import { openCheckpoint } from '../../src/weights/checkpoint.ts';
@@ -51,13 +52,13 @@ export interface DecoderGraphCase {
   readonly spans?: ArrayLike<number> | undefined;
   /** 0, 1, 2, ... unless told. */
   readonly positions?: readonly number[] | undefined;
-  /** Another graph to run in place of the decoder's. */
-  readonly mutate?: ((graph: Graph) => Graph) | undefined;
+  /** What ops mean, where not what they should. */
+  readonly reference?: ((op: Op) => Reference) | undefined;
 }
 
 /** The decoder on all ids in f64: named intermediates, and the graph that names them. */
 export function interpretDecoder(decoderCase: DecoderGraphCase) {
-  const { model, root, precision, weights, ids, features, spans, positions, mutate } = decoderCase;
+  const { model, root, precision, weights, ids, features, spans, positions, reference } = decoderCase;
   const imageRows = features.length / model.text.hiddenSize;
   const shape = {
     seq: ids.length,
@@ -67,7 +68,7 @@ export function interpretDecoder(decoderCase: DecoderGraphCase) {
     picker: 'none',
   } as const;
   const graph: Graph = buildDecoderGraph(model, root, precision, shape);
-  const { named } = interpret(mutate?.(graph) ?? graph, {
+  const values = {
     ...weights,
     ids,
     positions: positions ?? ids.map((_, i) => i),
@@ -77,6 +78,7 @@ export function interpretDecoder(decoderCase: DecoderGraphCase) {
     imageIndex: model.vision
       ? imageFeatureRows(ids, [{ tokenId: model.vision.imageTokenId, count: imageRows }])
       : [],
-  });
+  };
+  const { named } = interpret(graph, values, reference);
   return { graph, named };
 }

@@ -1,21 +1,17 @@
-import type { Graph } from '../../src/graph/graph.ts';
-import type { Node } from '../../src/graph/tensor.ts';
 import type { AttentionAttrs } from '../../src/ops/attention.ts';
-import type { Named, ReferenceTensor } from '../../src/ops/op.ts';
+import type { Named, Op, Reference, ReferenceTensor } from '../../src/ops/op.ts';
+import { referenceOf } from '../../src/ops/references.ts';
 
 /**
- * A graph whose attention gives hidden keys a weight. Attention that bounds scores after it masked them, and not before,
+ * References of which attention gives hidden keys a weight. Attention that bounds scores after it masked them, and not before,
  * gives them exp(-cap).
  */
-export function weighHiddenKeys(graph: Graph, weightOf: (cap: number) => number): Graph {
-  const nodes = graph.nodes.map((node): Node => {
-    if (node.op.name !== 'attention') return node;
-    const reference = (inputs: Named<ReferenceTensor>) =>
-      attend(inputs, node.attrs as AttentionAttrs, weightOf);
-    return { ...node, op: { ...node.op, reference } };
-  });
-  return Object.create(graph, { nodes: { value: nodes } }) as Graph;
-}
+export const weighHiddenKeys =
+  (weightOf: (cap: number) => number) =>
+  (op: Op): Reference =>
+    op.name === 'attention'
+      ? (inputs, attrs) => attend(inputs, attrs as AttentionAttrs, weightOf)
+      : referenceOf(op);
 
 /** Of one sequence without padding: q [1, S, H, D], k and v [1, T, K, D], past 0. */
 function attend(

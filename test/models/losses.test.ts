@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { grad } from '../../src/autograd/grad.ts';
-import { compile } from '../../src/compile/compile.ts';
+import { compileTraining } from '../../src/compile/compile.ts';
 import { invariant } from '../../src/core/errors.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
 import { crossEntropy } from '../../src/graph/cross-entropy.ts';
@@ -115,7 +115,7 @@ function errorsOf(
 async function runOn(device: Device, graph: Graph, inputs: LossCase['inputs'], outputs: readonly string[]) {
   const weights = createWeightStore(device, new Map());
   const states = createStateStore(device);
-  const session = await createSession(device, compile(graph, device.caps), { weights, states });
+  const session = await createSession(device, compileTraining(graph, device.caps), { weights, states });
   try {
     return await session.runAndRead(inputs, outputs);
   } finally {
@@ -226,7 +226,7 @@ function scratchBytes(
   grad(loss, wrt).forEach((gradient, i) => {
     graph.output(`grad.${i}`, gradient);
   });
-  const { buffers } = compile(graph, testCaps());
+  const { buffers } = compileTraining(graph, testCaps());
   return buffers.reduce((total, { kind, byteLength }) => (kind === 'arena' ? total + byteLength : total), 0);
 }
 

@@ -70,7 +70,7 @@ export async function openVariations(name: string, runName?: string) {
       features: variation.features?.(features) ?? features,
       spans: ranges.flat(),
       positions: ids.map((_, i) => firstPosition + i),
-      mutate: hiddenKeyWeight && ((graph) => weighHiddenKeys(graph, hiddenKeyWeight)),
+      reference: hiddenKeyWeight && weighHiddenKeys(hiddenKeyWeight),
     });
     const logits = named.get('logits') ?? [];
     const rows = (from: number, to: number) =>

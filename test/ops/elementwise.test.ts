@@ -1,6 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import { ShapeError } from '../../src/core/errors.ts';
-import { type BoundExpression, elementwise, fuseExpressions } from '../../src/ops/elementwise.ts';
+import {
+  type BoundExpression,
+  elementwise,
+  elementwiseReference,
+  fuseExpressions,
+} from '../../src/ops/elementwise.ts';
 import { f32Literal } from '../../src/wgsl/literal.ts';
 
 const one = (data: readonly number[], shape: readonly number[] = [data.length]) => ({
@@ -37,7 +42,7 @@ const resultOf = (
   values: Record<string, number>,
 ): number => {
   const tensors = Object.entries(inputs).map(([x, name]) => [x, one([values[name] ?? Number.NaN])]);
-  return elementwise.reference(Object.fromEntries(tensors), { expression }).y?.[0] ?? Number.NaN;
+  return elementwiseReference(Object.fromEntries(tensors), { expression }).y?.[0] ?? Number.NaN;
 };
 
 describe('fuseExpressions', () => {

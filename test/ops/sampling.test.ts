@@ -1,7 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/core/errors.ts';
 import { pcg4d } from '../../src/core/pcg4d.ts';
-import { encodeSampling, type Sampling, sampleThreshold, sampleToken } from '../../src/ops/sampling.ts';
+import {
+  encodeSampling,
+  type Sampling,
+  sampleThreshold,
+  sampleTokenReference,
+} from '../../src/ops/sampling.ts';
 import { describeOnAdapters } from '../adapters.ts';
 import { chiSquare, hfWarpers, sampleOnDevice } from './sampling-checks.ts';
 
@@ -101,7 +106,7 @@ const DISTRIBUTIONS: readonly Partial<Sampling>[] = [{}, { temperature: 2 }, { t
 
 test.each(DISTRIBUTIONS)('the reference draws from softmax: %j', (setting) => {
   const { inputs, probabilities } = drawCase(setting, DRAWS);
-  const ids = sampleToken.reference(inputs, {}).ids ?? new Float64Array();
+  const ids = sampleTokenReference(inputs, {}).ids ?? new Float64Array();
   // Up to 6 degrees of freedom: 30 is exceeded once in 25,000; the seeds are fixed.
   expect(chiSquare(countsOf(ids, probabilities.length), probabilities)).toBeLessThan(30);
 });
@@ -109,7 +114,7 @@ test.each(DISTRIBUTIONS)('the reference draws from softmax: %j', (setting) => {
 describeOnAdapters('sampleToken', (getDevice) => {
   test('draws what the reference draws, and the same again', async () => {
     const { inputs, probabilities } = drawCase({ temperature: 1.3, topP: 0.95 }, GPU_DRAWS);
-    const reference = sampleToken.reference(inputs, {}).ids ?? new Float64Array();
+    const reference = sampleTokenReference(inputs, {}).ids ?? new Float64Array();
     const drawn = await sampleOnDevice(getDevice(), inputs);
     expect(await sampleOnDevice(getDevice(), inputs)).toEqual(drawn);
     // f32 noise decides a near tie otherwise than f64 once in many thousand draws.

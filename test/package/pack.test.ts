@@ -74,13 +74,14 @@ test('has the paths its exports name', async () => {
   const program = [
     "const { mlpProjector } = await import('tessera-vlm/models/projectors/mlp');",
     "const { Graph } = await import('tessera-vlm/graph/graph');",
-    'console.log(typeof mlpProjector, typeof Graph);',
+    "const engine = await import('tessera-vlm/engine');",
+    'console.log(typeof mlpProjector, typeof Graph, engine.Graph === Graph);',
     "await import('tessera-vlm/runtime/session').catch(({ code }) => console.log(code));",
   ];
   const { stdout } = await run(process.execPath, ['--input-type=module', '-e', program.join('\n')], {
     cwd: project,
   });
-  expect(stdout).toBe('function function\nERR_PACKAGE_PATH_NOT_EXPORTED\n');
+  expect(stdout).toBe('function function true\nERR_PACKAGE_PATH_NOT_EXPORTED\n');
 });
 
 test('is typed', async () => {
@@ -94,6 +95,9 @@ test('is typed', async () => {
     "import { composeVlm, type ProjectorChoice, projectors, tokensPerImage } from 'tessera-vlm';",
     "import { linear } from 'tessera-vlm/graph/linear';",
     "import { clipEncoder } from 'tessera-vlm/models/compose/vision-encoder';",
+    "import { compileWith, type Plan, tensorKernels } from 'tessera-vlm/engine';",
+    'export const compiler: (...args: Parameters<typeof compileWith>) => Plan = compileWith;',
+    'export const sets = [tensorKernels];',
     'export const own: ProjectorChoice = ({ textHiddenSize: C, visionHiddenSize: Cv }) => ({',
     "  name: 'own', tokens: 4, project: (x, w) => linear(x, w.get('weight', [C, Cv])),",
     '});',

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
-import { candidateLabel, findCandidates } from '../../src/compile/choose.ts';
-import { compile, kernelCalls } from '../../src/compile/compile.ts';
+import { candidateLabel } from '../../src/compile/choose.ts';
+import { compile, kernelCalls, kernelCandidates } from '../../src/compile/compile.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { linear } from '../../src/graph/linear.ts';
 import { reshape } from '../../src/graph/movement.ts';
@@ -37,7 +37,7 @@ describeOnAdapters('tuneCalls', (getDevice) => {
     for (const call of tuned) {
       const node = calls.get(call.signature);
       if (!node) throw new Error(`no call ${call.signature}`);
-      const labels = findCandidates(node, device.caps).candidates.map(candidateLabel);
+      const labels = kernelCandidates(node, device.caps).candidates.map(candidateLabel);
       expect(call.untuned.label).toBe(labels[0]);
       expect(call.measured.length).toBeGreaterThan(1);
       expect(labels).toEqual(expect.arrayContaining(call.measured.map(({ label }) => label)));

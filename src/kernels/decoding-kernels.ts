@@ -1,0 +1,30 @@
+import { attentionPaged } from './attention-paged.ts';
+import { attentionQueryParts } from './attention-query.ts';
+import type { Kernel } from './kernel.ts';
+import { linearGroupMatvecSubgroup, linearGroupMatvecWorkgroup } from './linear-group-matvec.ts';
+import { linearGroupPackedBroadcast } from './linear-group-packed-broadcast.ts';
+import {
+  linearGroupPackedMatvecSubgroup,
+  linearGroupPackedMatvecWorkgroup,
+} from './linear-group-packed-matvec.ts';
+import { markSeenScatter } from './mark-seen-scatter.ts';
+import { mergeAttentionRow } from './merge-attention-row.ts';
+import { pagedAppendRows } from './paged-append-rows.ts';
+import { ropeAppendPairs } from './rope-append-pairs.ts';
+import { sampleTokenRadix } from './sample-token-radix.ts';
+
+/** Kernels of what only generation asks for: steps of one token made of fewer dispatches, paged caches, sampling. */
+export const DECODING_KERNELS: readonly Kernel[] = [
+  attentionPaged,
+  attentionQueryParts,
+  linearGroupMatvecSubgroup,
+  linearGroupMatvecWorkgroup,
+  linearGroupPackedBroadcast,
+  linearGroupPackedMatvecSubgroup,
+  linearGroupPackedMatvecWorkgroup,
+  markSeenScatter,
+  mergeAttentionRow,
+  pagedAppendRows,
+  ropeAppendPairs,
+  sampleTokenRadix,
+];
