@@ -53,11 +53,13 @@ export interface DeviceParts {
   readonly caps: Caps;
   readonly driver: string;
   readonly notice?: string | undefined;
+  /** Whether waiting for it takes a core, as in Node, so that one may rest meanwhile. Default false. */
+  readonly isPolled?: boolean | undefined;
 }
 
 /** Wraps a GPUDevice; from now on its lifetime is this Device's. */
-export function createDevice({ gpu, caps, driver, notice }: DeviceParts): Device {
-  const faults = watchFaults(gpu, caps.adapterName);
+export function createDevice({ gpu, caps, driver, notice, isPolled = false }: DeviceParts): Device {
+  const faults = watchFaults(gpu, caps.adapterName, isPolled && caps.kind === 'software');
   const buffers = createBufferAllocator(gpu, faults, caps.limits.maxBufferSize);
   const pipelines = createPipelineCache(gpu, faults);
   let isDisposed = false;

@@ -119,7 +119,7 @@ export async function openAdapter(
   if (!adapter) {
     throw new DeviceError(`requestDevice: adapter "${name}" (${backend}) was listed, but can't be opened.`);
   }
-  return { adapter, adapterName: name };
+  return { adapter, adapterName: name, isPolled: true };
 }
 
 function gpuFor(create: CreateGpu, manifest: string | undefined, options: string[]): GPU {
