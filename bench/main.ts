@@ -8,6 +8,7 @@ import { requestDevice } from '../src/device/request-device.ts';
 import { caseName } from './bench-case.ts';
 import { blockCases, growthCases, quickBlockCases } from './block-cases.ts';
 import { distinct, kernelCases, quickKernelCases } from './cases.ts';
+import { imageCases, imageName } from './image-cases.ts';
 import { modelCases } from './model-cases.ts';
 import { benchPeers } from './peers/bench-peers.ts';
 import { readFilter } from './read-filter.ts';
@@ -29,10 +30,12 @@ function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions
     cases: distinct(cases).filter((one) => filter.test(caseName(one))),
     models: [...(wants('built-in') ? [undefined] : []), ...models.filter((one) => wants(basename(one)))],
     randomModels: !quick && wants(RANDOM_MODEL) ? [RANDOM_MODEL] : [],
+    images: imageCases.filter((one) => filter.test(imageName(one))),
     timeline: wants('built-in'),
     answers: quick ? ANSWERS.quick : ANSWERS.full,
   };
-  if (work.cases.length + work.models.length + work.randomModels.length === 0)
+  const { cases: chosen, models: whole, randomModels, images } = work;
+  if (chosen.length + whole.length + randomModels.length + images.length === 0)
     throw new UsageError(`--filter ${filter.source} matches no case.`);
   return work;
 }

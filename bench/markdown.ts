@@ -1,3 +1,4 @@
+import { IMAGE_HEADER, imageCells } from './image-report.ts';
 import { OURS } from './peers/names.ts';
 import { type PeerReport, timedPeers } from './peers/peer-report.ts';
 import type { BenchReport } from './report.ts';
@@ -9,10 +10,18 @@ export function markdownTable(report: BenchReport | PeerReport): string {
   const heading =
     `${adapter} (${driver}), commit ${commit}, ${measuredAt.slice(0, 10)}, ` +
     `load average ${loadAverage.map((load) => load.toFixed(1)).join(' ')}. Median ms of wall time.`;
-  const [header = [], ...rows] = 'geomeanVsBestPeer' in report ? peerCells(report) : ownCells(report);
+  const table = tableOf('geomeanVsBestPeer' in report ? peerCells(report) : ownCells(report));
+  return `${[heading, '', ...table, ...pictures(report), ...sums(report)].join('\n')}\n`;
+}
+
+function tableOf([header = [], ...rows]: string[][]): string[] {
   const ruler = header.map((_, i) => (i < 3 ? '---' : '---:'));
-  const table = [header, ruler, ...rows].map((cells) => `| ${cells.map(escapeCell).join(' | ')} |`);
-  return `${[heading, '', ...table, ...sums(report)].join('\n')}\n`;
+  return [header, ruler, ...rows].map((cells) => `| ${cells.map(escapeCell).join(' | ')} |`);
+}
+
+function pictures(report: BenchReport | PeerReport): string[] {
+  const rows = 'images' in report ? (report.images ?? []) : [];
+  return rows.length === 0 ? [] : ['', ...tableOf([[...IMAGE_HEADER], ...rows.map(imageCells)])];
 }
 
 const escapeCell = (cell: string): string => cell.replaceAll('|', '\\|');

@@ -26,10 +26,11 @@ export function parseReport(text: string, path: string): ComparableReport {
   const fail = (what: string): InputError =>
     new InputError(`bench: ${path} ${what}; expected a report that "tessera bench --json" wrote.`);
   if (!isObject(json)) throw fail('is no object');
-  const { adapter, commit, rows } = json;
+  const { adapter, commit, rows, images = [] } = json;
   if (typeof adapter !== 'string' || typeof commit !== 'string') throw fail('names no adapter and commit');
   if (!Array.isArray(rows)) throw fail('has no rows');
-  const comparable = rows.map((row: unknown, i) => {
+  if (!Array.isArray(images)) throw fail('has no list of images');
+  const comparable = [...rows, ...images].map((row: unknown, i) => {
     const read = isObject(row) ? readRow(row) : undefined;
     if (read === undefined) throw fail(`has no op, shape, dtype and times in row ${i}`);
     return read;

@@ -3,6 +3,7 @@ import type { Bandwidth } from './bandwidth.ts';
 import { type BoundBy, boundOf } from './bound.ts';
 import type { Environment } from './environment.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
+import { formatImages, type ImageRow } from './image-report.ts';
 import type { Limits } from './limits.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
 import type { Measured } from './time-case.ts';
@@ -16,6 +17,8 @@ export interface BenchReport extends Environment {
   readonly rows: readonly BenchRow[];
   readonly models: readonly ModelRow[];
   readonly randomModels: readonly RandomModelRow[];
+  /** Absent from reports of before pictures were timed. */
+  readonly images?: readonly ImageRow[];
   /** Dispatches of one token of the built-in model, by timestamps; empty without them, or where not asked for. */
   readonly timeline: readonly TimelineDispatch[];
   /** What could not be measured, and why. */
@@ -161,6 +164,7 @@ export const formatReport = (report: BenchReport): string =>
     formatRows(report.rows),
     formatModels(report.models),
     formatRandomModels(report.randomModels),
+    formatImages(report.images ?? []),
     formatFailures(report.failures),
   ]
     .filter((lines) => lines.length > 0)

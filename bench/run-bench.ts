@@ -3,8 +3,11 @@ import type { Device } from '../src/device/gpu-device.ts';
 import { type BenchCase, caseName } from './bench-case.ts';
 import { readEnvironment } from './environment.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
+import { type ImageCase, imageName } from './image-cases.ts';
+import type { ImageRow } from './image-report.ts';
 import { bestLimits, measureLimits } from './limits.ts';
 import { measureCase } from './measure-case.ts';
+import { measureImage } from './measure-image.ts';
 import { modelCases } from './model-cases.ts';
 import { type BenchReport, rowOf } from './report.ts';
 import type { Measured } from './time-case.ts';
@@ -22,6 +25,7 @@ export interface BenchWork {
   readonly models: readonly (string | undefined)[];
   /** Names in bench/full-size/configs. */
   readonly randomModels: readonly string[];
+  readonly images: readonly ImageCase[];
   /** Answers of each model that are timed. */
   readonly answers: number;
   /** Whether to profile one token of the built-in model. */
@@ -70,6 +74,12 @@ export async function runBench(
       randomModels.push(await measureRandomModel(environment.adapter, name, 'f32'));
     });
   }
+  const images: ImageRow[] = [];
+  for (const one of work.images) {
+    await attempt(imageName(one), async () => {
+      images.push(await measureImage(one, options.maxSeconds));
+    });
+  }
   let timeline: TimelineDispatch[] = [];
   if (work.timeline && device.caps.features.timestampQuery) {
     await attempt('timeline of one token', async () => {
@@ -84,6 +94,7 @@ export async function runBench(
     rows: measured.map((one) => rowOf(one, limits)),
     models,
     randomModels,
+    images,
     timeline,
     failures,
   };

@@ -1,4 +1,5 @@
 import { escapeXml } from '../../src/core/escape-xml.ts';
+import { formatImages } from '../image-report.ts';
 import type { PeerReport } from '../peers/peer-report.ts';
 import { formatPeerNotes, formatPeerTable } from '../peers/peer-report.ts';
 import type { BenchReport, BenchRow } from '../report.ts';
@@ -99,6 +100,7 @@ function ownSections(report: BenchReport): string[] {
       timeline(report.timeline),
     ),
     section('Whole models', 'Times in ms, memory in MiB.', pre(formatModels(report.models))),
+    section('Pictures', 'On the CPU, in ms, in turn with sharp.', pre(formatImages(report.images ?? []))),
     section(
       'Rows',
       'Median wall time, with p10 and p90, and the fraction of what the limits allow.',

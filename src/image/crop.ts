@@ -1,3 +1,4 @@
+import type { PixelSize } from './image-processor.ts';
 import type { Picture } from './picture.ts';
 
 /** A rectangle in pixels; `left` and `top` may be negative, and it may go beyond the picture. */
@@ -22,6 +23,15 @@ export function crop(picture: Picture, { left, top, width, height }: CropBox): P
     data.set(picture.data.subarray(from, to), (y * width + firstColumn - left) * 3);
   }
   return { width, height, data };
+}
+
+/** Part of a picture of `size` that is yet to be made: `make` gives what of the box lies inside. Black elsewhere. */
+export function cropUnmade(size: PixelSize, box: CropBox, make: (inside: CropBox) => Picture): Picture {
+  const left = Math.max(box.left, 0);
+  const top = Math.max(box.top, 0);
+  const width = Math.min(box.left + box.width, size.width) - left;
+  const height = Math.min(box.top + box.height, size.height) - top;
+  return crop(make({ left, top, width, height }), { ...box, left: box.left - left, top: box.top - top });
 }
 
 /** Square tiles of a picture whose edges are multiples of `side`, row by row. */

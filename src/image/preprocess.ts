@@ -1,4 +1,4 @@
-import { crop } from './crop.ts';
+import { type CropBox, cropUnmade } from './crop.ts';
 import type { ImageProcessorConfig, PixelSize, ResizeTarget } from './image-processor.ts';
 import { type LevelConfig, type LevelTable, numpyLevels } from './level-table.ts';
 import type { Picture } from './picture.ts';
@@ -20,9 +20,11 @@ export type PixelValues = {
  * Source: transformers, image_transforms.py and image_processing_clip.py.
  */
 export function preprocess(picture: Picture, config: ImageProcessorConfig): PixelValues {
-  const resized = config.resize ? resizeTo(picture, config.resize, config.filter) : picture;
-  const cropped = config.centerCrop ? centerCrop(resized, config.centerCrop) : resized;
-  return toPixelValues(cropped, config);
+  const { filter, centerCrop } = config;
+  const size = config.resize ? resizedSize(picture, config.resize) : picture;
+  const box = centerCrop ? centerBox(size, centerCrop) : { left: 0, top: 0, ...size };
+  const made = cropUnmade(size, box, (inside) => resize(picture, size.width, size.height, filter, inside));
+  return toPixelValues(made, config);
 }
 
 /** Levels to pixel values, channels first, as they are fed to a tower. */
@@ -43,10 +45,8 @@ export function toPixelValues(
   return { pixelValues, width, height };
 }
 
-function resizeTo(picture: Picture, target: ResizeTarget, filter: ImageProcessorConfig['filter']): Picture {
-  const { width, height } = target.kind === 'exact' ? target : shortestEdgeSize(picture, target.edge);
-  return resize(picture, width, height, filter);
-}
+const resizedSize = (picture: Picture, target: ResizeTarget): PixelSize =>
+  target.kind === 'exact' ? target : shortestEdgeSize(picture, target.edge);
 
 /** Size of a picture whose shorter edge becomes `edge`. Throws InputError for one beyond the pixel limit. */
 export function shortestEdgeSize({ width, height }: PixelSize, edge: number): PixelSize {
@@ -58,9 +58,10 @@ export function shortestEdgeSize({ width, height }: PixelSize, edge: number): Pi
   return width <= height ? { width: edge, height: long } : { width: long, height: edge };
 }
 
-/** Cuts the middle out; where the picture is smaller, black is laid around it, the odd row on top and left. */
-function centerCrop(picture: Picture, { width, height }: PixelSize): Picture {
-  const left = Math.floor((picture.width - width) / 2);
-  const top = Math.floor((picture.height - height) / 2);
-  return crop(picture, { left, top, width, height });
-}
+/** The middle; where a picture is smaller, black is laid around it, the odd row on top and left. */
+const centerBox = (size: PixelSize, { width, height }: PixelSize): CropBox => ({
+  left: Math.floor((size.width - width) / 2),
+  top: Math.floor((size.height - height) / 2),
+  width,
+  height,
+});

@@ -1,120 +1,45 @@
+import { type CropBox, crop } from './crop.ts';
+import type { PixelSize } from './image-processor.ts';
 import type { Picture } from './picture.ts';
+import { type Coefficients, computeCoefficients, sliceCoefficients } from './resample-coefficients.ts';
 import type { ResampleFilter } from './resample-filters.ts';
+import { resamplePlain } from './resample-plain.ts';
+import { resampleSimd } from './resample-simd.ts';
 
-/**
- * Separable resampling of 8-bit RGB in fixed point, shared by Pillow's resize and torchvision's: the filter widens when
- * shrinking, and each pass rounds its sums to 8 bits. The two differ in how many bits a weight has.
- */
-
-const CHANNELS = 3;
-
-/** For each output position: its first source pixel, how many it reads, and their fixed-point weights. */
-export type Coefficients = {
-  readonly start: Int32Array;
-  readonly count: Int32Array;
-  /** `[outSize, stride]`, the unused tail of each row zero. */
-  readonly weights: Int32Array;
-  readonly stride: number;
-  /** Bits behind the point of a weight. */
-  readonly precision: number;
+/** How a picture is brought to another size. */
+export type Resampling = PixelSize & {
+  readonly filter: ResampleFilter;
+  /** Bits behind the point of a pass's weights, from the largest of them. */
+  readonly choosePrecision: (largest: number) => number;
+  /** Whether columns are summed before rows: rounding between the passes makes their order visible. */
+  readonly downFirst: boolean;
 };
 
-/**
- * The weights of `outSize` positions over `inSize` pixels, each row summing to one. `choosePrecision` says from the
- * largest weight how many bits stand behind the point.
- */
-export function computeCoefficients(
-  inSize: number,
-  outSize: number,
-  filter: ResampleFilter,
-  choosePrecision: (largest: number) => number,
-): Coefficients {
-  const scale = inSize / outSize;
-  const filterScale = Math.max(scale, 1);
-  const support = filter.support * filterScale;
-  const stride = Math.ceil(support) * 2 + 1;
-  const inverseScale = 1 / filterScale;
+/** The sums over a picture; null along an edge that keeps its size, one of which changes. */
+export type Passes = {
+  readonly across: Coefficients | null;
+  readonly down: Coefficients | null;
+  readonly downFirst: boolean;
+};
 
-  const start = new Int32Array(outSize);
-  const count = new Int32Array(outSize);
-  const exact = new Float64Array(outSize * stride);
-  let largest = 0;
-  for (let out = 0; out < outSize; out++) {
-    const center = (out + 0.5) * scale;
-    const first = Math.max(Math.trunc(center - support + 0.5), 0);
-    const taps = Math.min(Math.trunc(center + support + 0.5), inSize) - first;
-    const row = exact.subarray(out * stride, out * stride + taps);
-    let total = 0;
-    for (let tap = 0; tap < taps; tap++) {
-      const weight = filter.weight((tap + first - center + 0.5) * inverseScale);
-      row[tap] = weight;
-      total += weight;
-    }
-    for (let tap = 0; tap < taps; tap++) {
-      if (total !== 0) row[tap] = (row[tap] as number) / total;
-      largest = Math.max(largest, row[tap] as number);
-    }
-    start[out] = first;
-    count[out] = taps;
-  }
-  const precision = choosePrecision(largest);
-  const weights = Int32Array.from(exact, (weight) => toFixedPoint(weight, precision));
-  return { start, count, weights, stride, precision };
-}
-
-/** Rounds half away from zero, as C's cast after adding +-0.5 does. */
-const toFixedPoint = (weight: number, precision: number): number =>
-  Math.trunc(weight * (1 << precision) + (weight < 0 ? -0.5 : 0.5));
-
-export function resampleRows(picture: Picture, width: number, coefficients: Coefficients): Picture {
-  const { start, count, weights, stride, precision } = coefficients;
-  const round = 1 << (precision - 1);
-  const { height, data: source } = picture;
-  // Clamped, so that a store clips to 0 and 255.
-  const target = new Uint8ClampedArray(width * height * CHANNELS);
-  let write = 0;
-  for (let y = 0; y < height; y++) {
-    const rowStart = y * picture.width;
-    for (let x = 0; x < width; x++) {
-      let read = (rowStart + (start[x] as number)) * CHANNELS;
-      let red = round;
-      let green = round;
-      let blue = round;
-      const end = x * stride + (count[x] as number);
-      for (let tap = x * stride; tap < end; tap++) {
-        const weight = weights[tap] as number;
-        red += (source[read] as number) * weight;
-        green += (source[read + 1] as number) * weight;
-        blue += (source[read + 2] as number) * weight;
-        read += CHANNELS;
-      }
-      target[write++] = red >> precision;
-      target[write++] = green >> precision;
-      target[write++] = blue >> precision;
-    }
-  }
-  return { width, height, data: new Uint8Array(target.buffer) };
-}
-
-export function resampleColumns(picture: Picture, height: number, coefficients: Coefficients): Picture {
-  const { start, count, weights, stride, precision } = coefficients;
-  const round = 1 << (precision - 1);
-  const { width, data: source } = picture;
-  const rowLength = width * CHANNELS;
-  const target = new Uint8ClampedArray(height * rowLength);
-  // Whole rows are summed at once: the source is then read in memory order.
-  const sums = new Int32Array(rowLength);
-  for (let y = 0; y < height; y++) {
-    sums.fill(round);
-    for (let tap = 0; tap < (count[y] as number); tap++) {
-      const weight = weights[y * stride + tap] as number;
-      const read = ((start[y] as number) + tap) * rowLength;
-      for (let i = 0; i < rowLength; i++) {
-        sums[i] = (sums[i] as number) + (source[read + i] as number) * weight;
-      }
-    }
-    const write = y * rowLength;
-    for (let i = 0; i < rowLength; i++) target[write + i] = (sums[i] as number) >> precision;
-  }
-  return { width, height, data: new Uint8Array(target.buffer) };
+/** The part `box` of a picture at its new size, inside of which it lies. What is outside is not worked out. */
+export function resample(
+  picture: Picture,
+  { width, height, filter, choosePrecision, downFirst }: Resampling,
+  { left, top, width: columns, height: rows }: CropBox,
+): Picture {
+  const part = (inSize: number, outSize: number, first: number, count: number): Coefficients | null =>
+    inSize === outSize
+      ? null
+      : sliceCoefficients(computeCoefficients(inSize, outSize, filter, choosePrecision), first, count);
+  const across = part(picture.width, width, left, columns);
+  const down = part(picture.height, height, top, rows);
+  // Along an edge that keeps its size, a part of the result is that part of the source.
+  const source = crop(picture, {
+    ...(across ? { left: 0, width: picture.width } : { left, width: columns }),
+    ...(down ? { top: 0, height: picture.height } : { top, height: rows }),
+  });
+  if (!across && !down) return source;
+  const passes = { across, down, downFirst };
+  return resampleSimd(source, passes) ?? resamplePlain(source, passes);
 }

@@ -1,5 +1,6 @@
+import type { CropBox } from './crop.ts';
 import type { Picture } from './picture.ts';
-import { computeCoefficients, resampleColumns, resampleRows } from './resample.ts';
+import { resample } from './resample.ts';
 import { type SmoothFilterName, smoothFilters } from './resample-filters.ts';
 import { checkTarget } from './resize.ts';
 
@@ -9,7 +10,8 @@ export type TorchFilterName = Extract<SmoothFilterName, 'bilinear' | 'bicubic' |
 /**
  * torchvision's resize of 8-bit RGB on a CPU, bit for bit: `resize(..., antialias=True)`, which the reference's video
  * processors run on frames. It is Pillow's but for two things: weights have as many bits as keep the largest of a pass
- * below 2^15, and the horizontal pass always comes first. A level apart from Pillow at most, in a few pixels.
+ * below 2^15, and the horizontal pass always comes first. A level apart from Pillow at most, in a few pixels. Gives the
+ * part `box` of the result, which lies inside, or all.
  * Throws InputError when a target edge is not a positive integer.
  * Source: PyTorch 2.x, aten/src/ATen/native/cpu/UpSampleKernel.cpp (compute_index_ranges_int16_weights).
  */
@@ -18,16 +20,14 @@ export function resizeTorchvision(
   width: number,
   height: number,
   filter: TorchFilterName,
+  box: CropBox = { left: 0, top: 0, width, height },
 ): Picture {
   checkTarget(width, height);
-  const kernel = smoothFilters[filter];
-  const wide =
-    width === picture.width
-      ? picture
-      : resampleRows(picture, width, computeCoefficients(picture.width, width, kernel, choosePrecision));
-  return height === wide.height
-    ? wide
-    : resampleColumns(wide, height, computeCoefficients(wide.height, height, kernel, choosePrecision));
+  return resample(
+    picture,
+    { width, height, filter: smoothFilters[filter], choosePrecision, downFirst: false },
+    box,
+  );
 }
 
 /** The most bits, up to 22, with which the largest weight still rounds to a signed 16-bit integer. */

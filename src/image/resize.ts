@@ -1,7 +1,8 @@
 import { InputError } from '../core/errors.ts';
+import { type CropBox, crop } from './crop.ts';
 import type { Picture } from './picture.ts';
-import { computeCoefficients, resampleColumns, resampleRows } from './resample.ts';
-import { type FilterName, type ResampleFilter, smoothFilters } from './resample-filters.ts';
+import { resample } from './resample.ts';
+import { type FilterName, smoothFilters } from './resample-filters.ts';
 
 /**
  * Pillow's resize, bit for bit, for 8-bit RGB: antialiased (the filter widens when shrinking), two passes,
@@ -13,43 +14,37 @@ import { type FilterName, type ResampleFilter, smoothFilters } from './resample-
 const PRECISION_BITS = 32 - 8 - 2;
 const CHANNELS = 3;
 
-/** Resizes to exactly `width` x `height`. Throws InputError when a target edge is not a positive integer. */
-export function resize(picture: Picture, width: number, height: number, filter: FilterName): Picture {
+/**
+ * Resizes to exactly `width` x `height`, and gives of that the part `box`, which lies inside, or all. Throws InputError
+ * when a target edge is not a positive integer.
+ */
+export function resize(
+  picture: Picture,
+  width: number,
+  height: number,
+  filter: FilterName,
+  box: CropBox = { left: 0, top: 0, width, height },
+): Picture {
   checkTarget(width, height);
-  if (width === picture.width && height === picture.height) return picture;
-  if (filter === 'nearest') return resizeNearest(picture, width, height);
-
-  const kernel = smoothFilters[filter];
-  return isVerticalFirst(picture, width, height)
-    ? resizeWidth(resizeHeight(picture, height, kernel), width, kernel)
-    : resizeHeight(resizeWidth(picture, width, kernel), height, kernel);
+  if (filter === 'nearest') return crop(resizeNearest(picture, width, height), box);
+  const resampling = {
+    width,
+    height,
+    filter: smoothFilters[filter],
+    choosePrecision: () => PRECISION_BITS,
+    downFirst: isDownFirst(picture, width, height),
+  };
+  return resample(picture, resampling, box);
 }
 
 /** Rounding between the passes makes their order visible. Pillow before 13 always ran the horizontal one first. */
-function isVerticalFirst(picture: Picture, width: number, height: number): boolean {
+function isDownFirst(picture: Picture, width: number, height: number): boolean {
   const rowsLost = picture.height - height;
   return rowsLost > 0 && rowsLost > (picture.width - width) * 2;
 }
 
-function resizeWidth(picture: Picture, width: number, filter: ResampleFilter): Picture {
-  if (width === picture.width) return picture;
-  return resampleRows(
-    picture,
-    width,
-    computeCoefficients(picture.width, width, filter, () => PRECISION_BITS),
-  );
-}
-
-function resizeHeight(picture: Picture, height: number, filter: ResampleFilter): Picture {
-  if (height === picture.height) return picture;
-  return resampleColumns(
-    picture,
-    height,
-    computeCoefficients(picture.height, height, filter, () => PRECISION_BITS),
-  );
-}
-
 function resizeNearest(picture: Picture, width: number, height: number): Picture {
+  if (width === picture.width && height === picture.height) return picture;
   const columns = nearestPositions(picture.width, width);
   const rows = nearestPositions(picture.height, height);
   const data = new Uint8Array(width * height * CHANNELS);
