@@ -8,12 +8,14 @@ import { formatHeading, formatLimits } from '../report.ts';
 import { writeReports } from '../report-files.ts';
 import { openEngines, versionsOf } from './engines.ts';
 import { installPeers } from './install.ts';
+import { casesOfModel } from './model-checkpoint.ts';
 import { REFERENCE } from './names.ts';
 import { nodeHost } from './node-realm.ts';
 import { openPeerBrowser, type PeerBrowser } from './page-realm.ts';
-import { peerCaseName } from './peer-case.ts';
+import { type AnyCase, peerCaseName } from './peer-case.ts';
 import { morePeerCases, peerCases } from './peer-cases.ts';
 import { formatPeers } from './peer-report.ts';
+import { serves } from './peers.ts';
 import { runPeers, startClock } from './run-peers.ts';
 
 /**
@@ -24,24 +26,34 @@ const QUICK_ROUNDS = { secondsPerCase: 6, leastRounds: 2, mostRounds: 15 };
 const FULL_ROUNDS = { secondsPerCase: 40, leastRounds: 9, mostRounds: 40 };
 const QUICK_SECONDS = { forCases: 660, forAll: 780, forRequest: 60 };
 const FULL_SECONDS = { forCases: 7000, forAll: 7200, forRequest: 150 };
+/** Whole models may take longer over an answer than engines over anything else. */
+const MODEL_REQUEST_SECONDS = 240;
+/** Tokens after the first. */
+const DECODED = { quick: 16, full: 64 };
 
 /** `tessera bench --peers`: gives its exit code, 1 where Tessera itself failed a case. */
 export async function benchPeers(options: BenchOptions, { stdout, stderr }: Terminal): Promise<number> {
   const filter = readFilter(options.filter);
-  const all = options.quick ? peerCases : [...peerCases, ...morePeerCases];
-  const cases = all.filter((one) => filter.test(peerCaseName(one)));
+  const decoded = options.quick ? DECODED.quick : DECODED.full;
+  const models = await Promise.all(options.model.map((folder) => casesOfModel(folder, decoded)));
+  const ops: readonly AnyCase[] = options.quick ? peerCases : [...peerCases, ...morePeerCases];
+  const cases = [...models.flat(), ...ops].filter((one) => filter.test(peerCaseName(one)));
   if (cases.length === 0) throw new UsageError(`--filter ${filter.source} matches no case.`);
   const progress = createProgressLine(stderr);
   const folder = await installPeers(progress.show).finally(progress.clear);
   const device = await requestDevice({ adapter: options.adapter });
   let browser: PeerBrowser | undefined;
   try {
-    const clock = startClock(options.quick ? QUICK_SECONDS : FULL_SECONDS);
+    const seconds = options.quick ? QUICK_SECONDS : FULL_SECONDS;
+    const forRequest = models.length > 0 ? MODEL_REQUEST_SECONDS : seconds.forRequest;
+    const clock = startClock({ ...seconds, forRequest });
     const { adapterName } = device.caps;
     browser = await openPeerBrowser(folder, adapterName);
     if (options.browser && !browser)
       throw new UsageError(`--browser: there is no Chromium, or it does not offer "${adapterName}".`);
-    const engines = openEngines(options.browser, folder, adapterName, browser, clock.leftForRequest);
+    const engines = openEngines(options.browser, folder, adapterName, browser, clock.leftForRequest).filter(
+      ({ host }) => cases.some((one) => serves(host.name, one)),
+    );
     const run = {
       ...(options.quick ? QUICK_ROUNDS : FULL_ROUNDS),
       clock,

@@ -16,6 +16,7 @@ export interface Engine {
 /** Where a peer's package has another name. */
 const PACKAGE_OF: Readonly<Record<string, string>> = {
   'jax-js': '@jax-js/jax',
+  'transformers.js': '@huggingface/transformers',
   tfjs: '@tensorflow/tfjs-backend-webgpu',
 };
 

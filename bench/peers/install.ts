@@ -8,10 +8,11 @@ import { bundleTfjs } from './bundle-tfjs.ts';
 import { TFJS_BUNDLE } from './tfjs-bundle.ts';
 
 /**
- * What the peers are, to the version. They take 540 MB, which nobody who does not compare should download, so they lie in
+ * What the peers are, to the version. They take 600 MB, which nobody who does not compare should download, so they lie in
  * the cache folder and not among the dev dependencies. core-js: jax-js uses iterator helpers, which Node 20 lacks.
  */
 const PACKAGES: Readonly<Record<string, string>> = {
+  '@huggingface/transformers': '4.3.1',
   '@jax-js/jax': '0.1.25',
   '@tensorflow/tfjs-backend-cpu': '4.22.0',
   '@tensorflow/tfjs-backend-webgpu': '4.22.0',
@@ -21,7 +22,11 @@ const PACKAGES: Readonly<Record<string, string>> = {
   'onnxruntime-web': '1.30.0',
 };
 
-const MANIFEST = `${JSON.stringify({ private: true, type: 'module', dependencies: PACKAGES }, null, 2)}\n`;
+/** In Node transformers.js never runs its own onnxruntime-web, which would take another 140 MB. */
+const OVERRIDES = { '@huggingface/transformers': { 'onnxruntime-web': '$onnxruntime-web' } };
+
+const CONTENTS = { private: true, type: 'module', dependencies: PACKAGES, overrides: OVERRIDES };
+const MANIFEST = `${JSON.stringify(CONTENTS, null, 2)}\n`;
 /** A module within the folder, so that packages resolve as they would for a user of them. */
 const LOADER = 'export const load = (name) => import(name);\n';
 const DONE = 'installed.json';

@@ -2,8 +2,10 @@ import { compile } from '../../src/compile/compile.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
 import type { Cost } from '../../src/kernels/kernel.ts';
 import { quantile, spreadOf } from '../statistics.ts';
+import { isModelCase } from './model-case.ts';
+import { modelGraph } from './model-checkpoint.ts';
 import type { PeerSample } from './peer.ts';
-import { type PeerCase, peerCaseName } from './peer-case.ts';
+import { type AnyCase, peerCaseName } from './peer-case.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { PeerTiming } from './peer-report.ts';
 import { whyWrong } from './result-check.ts';
@@ -11,7 +13,7 @@ import { graphOf } from './tessera.ts';
 
 /** A case with what became of it in every engine. */
 export interface MeasuredPeers {
-  readonly one: PeerCase;
+  readonly one: AnyCase;
   readonly timings: Readonly<Record<string, PeerTiming>>;
   /** Dispatches of this engine. */
   readonly costs: readonly Cost[];
@@ -19,7 +21,7 @@ export interface MeasuredPeers {
 
 export interface PeerOptions {
   /** The right result; it must not hold up this process, whose engines would be taken to be late. */
-  readonly expected: (one: PeerCase) => Promise<ArrayLike<number>>;
+  readonly expected: (one: AnyCase) => Promise<ArrayLike<number>>;
   /** Time for the rounds of a case. */
   readonly secondsPerCase: number;
   readonly leastRounds: number;
@@ -32,7 +34,7 @@ export interface PeerOptions {
  */
 export async function measurePeers(
   device: Device,
-  one: PeerCase,
+  one: AnyCase,
   hosts: readonly PeerHost[],
   { expected, ...options }: PeerOptions,
   onProgress: (what: string) => void,
@@ -62,7 +64,7 @@ export async function measurePeers(
     if (taken.length > 0) timings[host.name] = timingOf(taken, one.reps);
     await host.close(one).catch(() => undefined);
   }
-  const { dispatches } = compile(await graphOf(one), device.caps);
+  const { dispatches } = compile(await (isModelCase(one) ? modelGraph(one) : graphOf(one)), device.caps);
   return { one, timings, costs: dispatches.map(({ cost }) => cost) };
 }
 
@@ -78,7 +80,7 @@ function timingOf(samples: readonly PeerSample[], reps: number): PeerTiming {
 /** Opens the first way of the engine that gives the right result; otherwise says why there is none. */
 async function openRight(
   host: PeerHost,
-  one: PeerCase,
+  one: AnyCase,
   reference: Promise<ArrayLike<number>>,
 ): Promise<string | undefined> {
   let reason = `has no ${one.dtype} ${one.op}`;

@@ -50,8 +50,8 @@ async function main(): Promise<void> {
     const loader = (await import(pathToFileURL(join(folder, 'load.js')).href)) as { load: LoadPackage };
     return loader.load(wanted);
   };
-  // onnxruntime-node has a Dawn of its own; two in a process would share nothing but names.
-  if (![OURS, REFERENCE, 'onnxruntime-node'].includes(name)) await actAsPage(load);
+  // onnxruntime-node, which transformers.js runs on, has a Dawn of its own; two in a process would share nothing but names.
+  if (![OURS, REFERENCE, 'onnxruntime-node', 'transformers.js'].includes(name)) await actAsPage(load);
   const fileUrl = (file: string): string => pathToFileURL(join(folder, 'node_modules', file)).href;
   const serve = servePeer(await entry.start({ load, adapter: adapter || undefined, fileUrl }));
   process.on('message', (request: PeerRequest) => void serve(request).then((reply) => process.send?.(reply)));

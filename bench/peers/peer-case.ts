@@ -4,6 +4,7 @@ import type { Shape } from '../../src/core/shape.ts';
 import { operandValues } from '../kernel-case.ts';
 import { layerValues } from '../operand-parameters.ts';
 import { blockTensors } from './block-tensors.ts';
+import { isModelCase, type ModelCase, modelShapeName } from './model-case.ts';
 
 /** One thing that every engine is asked to compute, as plain data: it goes to other processes and pages. */
 export type PeerCase = PeerOp & {
@@ -12,6 +13,9 @@ export type PeerCase = PeerOp & {
   /** How often a sample does it before it waits once. */
   readonly reps: number;
 };
+
+/** All that engines can be asked: an op, a block, or a whole model. */
+export type AnyCase = PeerCase | ModelCase;
 
 interface VitSizes {
   readonly seq: number;
@@ -58,7 +62,8 @@ export const EPS = 1e-5;
 export const VIT_EPS = 1e-6;
 export const ROPE_THETA = 10000;
 
-export function shapeName(one: PeerOp): string {
+export function shapeName(one: PeerOp | ModelCase): string {
+  if (isModelCase(one)) return modelShapeName(one);
   switch (one.op) {
     case 'matmul':
       return `${one.m}x${one.k}x${one.n}`;
@@ -77,7 +82,7 @@ export function shapeName(one: PeerOp): string {
   }
 }
 
-export const peerCaseName = (one: PeerCase): string => `${one.op} ${shapeName(one)} ${one.dtype}`;
+export const peerCaseName = (one: AnyCase): string => `${one.op} ${shapeName(one)} ${one.dtype}`;
 
 /** Names and shapes of the operands. */
 export function tensorsOf(one: PeerOp): Readonly<Record<string, Shape>> {

@@ -1,14 +1,14 @@
 import type { PeerReply, PeerRequest, PeerSample } from './peer.ts';
-import type { PeerCase } from './peer-case.ts';
+import type { AnyCase } from './peer-case.ts';
 
 /** An engine seen from the parent. Every call rejects with the reason where the engine fails, or takes too long. */
 export interface PeerHost {
   readonly name: string;
-  variants(one: PeerCase): Promise<number>;
+  variants(one: AnyCase): Promise<number>;
   /** Gives the whole result. */
-  open(one: PeerCase, variant: number): Promise<Float32Array>;
+  open(one: AnyCase, variant: number): Promise<Float32Array>;
   sample(): Promise<PeerSample>;
-  close(one: PeerCase): Promise<void>;
+  close(one: AnyCase): Promise<void>;
   dispose(): Promise<void>;
 }
 

@@ -4,8 +4,9 @@ import type { Environment } from '../environment.ts';
 import type { Limits } from '../limits.ts';
 import { formatNumber, formatPercent, type Spread } from '../statistics.ts';
 import type { MeasuredPeers } from './measure-peers.ts';
+import { isModelCase } from './model-case.ts';
 import { OURS, TORCH } from './names.ts';
-import { type PeerOp, shapeName } from './peer-case.ts';
+import { type AnyCase, type PeerOp, shapeName } from './peer-case.ts';
 import { morePeerCases } from './peer-cases.ts';
 
 /** Times of one op in ms, or why there are none. */
@@ -49,6 +50,8 @@ export interface PeerRow {
   readonly vsTorch: number | null;
   /** The same of processor time: what to look at where the adapter is a CPU that has other work. */
   readonly cpuVsBestPeer: number | null;
+  /** How many tokens of a whole model the time is of; null of ops. */
+  readonly tokens: number | null;
   readonly gflops: number | null;
   readonly gbps: number | null;
   /** Least time by the measured limits over `ms`. */
@@ -58,11 +61,14 @@ export interface PeerRow {
   readonly timings: Readonly<Record<string, PeerTiming>>;
 }
 
+/** Rows outside the sums. */
+const more: readonly AnyCase[] = morePeerCases;
+
 /** What the sums are taken over: the ops that inference consists of. */
-const COUNTED: readonly PeerOp['op'][] = [
+const COUNTED: readonly string[] = [
   ...(['matmul', 'matvec', 'attention', 'softmax', 'layernorm'] as const),
   ...(['vit block', 'decoder step'] as const),
-];
+] satisfies readonly PeerOp['op'][];
 
 export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits): PeerRow {
   const median = (name: string): number | null => {
@@ -89,9 +95,10 @@ export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits):
     peers,
     bestPeer: best?.name ?? null,
     vsBestPeer: ratioOf(best?.ms, ms),
-    counts: COUNTED.includes(one.op) && !morePeerCases.includes(one),
+    counts: COUNTED.includes(one.op) && !more.includes(one),
     vsTorch: ratioOf(median(TORCH) ?? undefined, ms),
     cpuVsBestPeer: ratioOf(leastOf(rivals, cpu)?.ms, cpu(OURS)),
+    tokens: tokensOf(one),
     gflops: ms === null ? null : flops / (ms * 1e6),
     gbps: ms === null ? null : bytes / (ms * 1e6),
     fraction: ms === null ? null : bound.ms / ms,
@@ -99,6 +106,9 @@ export function peerRow({ one, timings, costs }: MeasuredPeers, limits: Limits):
     timings,
   };
 }
+
+const tokensOf = (one: AnyCase): number | null =>
+  isModelCase(one) ? (one.op === 'model prefill' ? one.promptTokens : 1) : null;
 
 /** The name with the least time, of those that have one. */
 function leastOf(
@@ -169,7 +179,13 @@ export function formatPeerTable(report: PeerReport): string[] {
 /** Where each engine ran, what could not be timed and why, and the sums. */
 export function formatPeerNotes(report: PeerReport): string[] {
   const versions = Object.entries(report.versions).map(([name, version]) => `${name}: ${version}`);
-  return [...versions, ...formatReasons(report), ...formatTorch(report), ...formatSums(report)];
+  return [
+    ...versions,
+    ...formatReasons(report),
+    ...formatTorch(report),
+    ...formatModels(report),
+    ...formatSums(report),
+  ];
 }
 
 /** What torch can't do but training needs no telling. */
@@ -195,9 +211,18 @@ const formatTorch = ({ rows }: PeerReport): string[] =>
       : [`${op} ${shape} ${dtype}: ${formatNumber(vsTorch)}x the speed of ${TORCH}`],
   );
 
+const formatModels = ({ rows }: PeerReport): string[] =>
+  rows.flatMap(({ op, shape, dtype, tokens, ms, peers }) => {
+    if (typeof tokens !== 'number') return [];
+    const speeds = Object.entries({ [OURS]: ms, ...peers }).flatMap(([name, time]) =>
+      time === null ? [] : [`${name} ${formatNumber((1000 * tokens) / time)}`],
+    );
+    return [`${op} ${shape} ${dtype}, tokens/s: ${speeds.join(', ')}`];
+  });
+
 const formatSums = ({ geomeanVsBestPeer, minVsBestPeer }: PeerReport): string[] =>
   geomeanVsBestPeer === null
-    ? ['no row has a peer to compare with']
+    ? ['no row of the sums has a peer to compare with']
     : [
         `against the best peer of each row: ${formatNumber(geomeanVsBestPeer)}x in geometric mean, ` +
           `${cell(minVsBestPeer)}x at least`,

@@ -1,4 +1,5 @@
-import type { PeerCase } from './peer-case.ts';
+import type { ModelCase } from './model-case.ts';
+import type { AnyCase, PeerCase } from './peer-case.ts';
 
 /** An engine in the realm it runs in: a process of Node, or a page. */
 export interface Peer {
@@ -10,12 +11,22 @@ export interface Peer {
   variants(one: PeerCase): number;
   /** Throws where it can't do the case after all. */
   open(one: PeerCase, variant: number): Promise<OpenPeerCase>;
+  /** Absent where it has no whole models. */
+  readonly models?: ModelPeer;
+}
+
+/** The same of whole models. What it loaded for a case may serve the next. */
+export interface ModelPeer {
+  variants(one: ModelCase): number;
+  open(one: ModelCase, variant: number): Promise<OpenPeerCase>;
 }
 
 /** A case with its operands on the GPU. */
 export interface OpenPeerCase {
   /** The whole result, row-major. */
   read(): Promise<Float32Array>;
+  /** What has to go before every `run` and isn't timed. */
+  prepare?(): Promise<void>;
   /** Does it `reps` times, and waits until the GPU is done. */
   run(): Promise<void>;
   dispose(): void;
@@ -34,8 +45,8 @@ export interface Realm {
 
 /** What a parent asks of a realm, in turn. */
 export type PeerRequest =
-  | { readonly kind: 'variants' | 'dispose'; readonly one: PeerCase }
-  | { readonly kind: 'open'; readonly one: PeerCase; readonly variant: number }
+  | { readonly kind: 'variants' | 'dispose'; readonly one: AnyCase }
+  | { readonly kind: 'open'; readonly one: AnyCase; readonly variant: number }
   | { readonly kind: 'sample' };
 
 /** `reps` times the case, and one wait. */

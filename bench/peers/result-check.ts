@@ -1,20 +1,26 @@
 import { interpret } from '../../src/graph/interpret.ts';
-import type { Peer } from './peer.ts';
-import { caseValues, type PeerCase, packedValues, tensorsOf } from './peer-case.ts';
+import { isModelCase, whyOtherTokens } from './model-case.ts';
+import type { Peer, Realm } from './peer.ts';
+import { type AnyCase, caseValues, type PeerCase, packedValues, tensorsOf } from './peer-case.ts';
 import { tesseraCase } from './tessera.ts';
 import { expectedLosses } from './tessera-train.ts';
+import { transformersModels } from './transformersjs.ts';
 
 /** Largest error that counts as equal, relative to the RMS of the whole result. */
 const TOLERANCE: Readonly<Record<PeerCase['dtype'], number>> = { f32: 1e-3, f16: 2e-2, q4: 1e-3 };
 
-/** The reference through the same door as the engines: it takes seconds, and longer on a busy machine. */
-export const startReference = async (): Promise<Peer> => ({
+/**
+ * The reference through the same door as the engines: it takes seconds, and longer on a busy machine. Of whole models it is
+ * ONNX Runtime on the CPU, whose kernels are none of those that are timed.
+ */
+export const startReference = async ({ load }: Realm): Promise<Peer> => ({
   version: '',
   variants: () => 1,
   async open(one) {
     const values = Float32Array.from(expectedResult(one));
     return { read: async () => values, run: async () => undefined, dispose: () => undefined };
   },
+  models: transformersModels(load, 'cpu'),
 });
 
 /** The case in f64, by the references of its ops: what every engine, this one too, is held to. */
@@ -42,12 +48,13 @@ function withRoomForOne(one: PeerCase, values: Float32Array): Float32Array {
   return padded;
 }
 
-/** Why a result is wrong, element by element; undefined where it is right. */
+/** Why a result is wrong, element by element, or token by token; undefined where it is right. */
 export function whyWrong(
-  one: PeerCase,
+  one: AnyCase,
   result: Float32Array,
   reference: ArrayLike<number>,
 ): string | undefined {
+  if (isModelCase(one)) return whyOtherTokens(one, result, reference);
   const expected = Float64Array.from(reference);
   if (result.length !== expected.length)
     return `wrong result: ${result.length} elements; expected ${expected.length}`;

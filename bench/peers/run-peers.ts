@@ -2,14 +2,15 @@ import type { Device } from '../../src/device/gpu-device.ts';
 import { readEnvironment } from '../environment.ts';
 import { bestLimits, measureLimits } from '../limits.ts';
 import { type MeasuredPeers, measurePeers, type PeerOptions } from './measure-peers.ts';
-import { type PeerCase, peerCaseName } from './peer-case.ts';
+import { type AnyCase, peerCaseName } from './peer-case.ts';
 import type { PeerHost } from './peer-host.ts';
 import { type PeerReport, peerRow, summarize } from './peer-report.ts';
+import { serves } from './peers.ts';
 
 export interface PeerRun extends Omit<PeerOptions, 'expected'> {
   /** Gives right results. */
   readonly reference: PeerHost;
-  readonly cases: readonly PeerCase[];
+  readonly cases: readonly AnyCase[];
   readonly hosts: readonly PeerHost[];
   readonly versions: Readonly<Record<string, string>>;
   readonly clock: RunClock;
@@ -54,7 +55,7 @@ export async function runPeers(
   const before = await measureLimits(device, onProgress);
   const measured: MeasuredPeers[] = [];
   const leftOut: string[] = [];
-  const expected = (one: PeerCase): Promise<Float32Array> => run.reference.open(one, 0);
+  const expected = (one: AnyCase): Promise<Float32Array> => run.reference.open(one, 0);
   try {
     for (const [i, one] of run.cases.entries()) {
       if (run.clock.leftForCases() < 0) {
@@ -62,7 +63,8 @@ export async function runPeers(
         continue;
       }
       const show = (what: string): void => onProgress(`${i + 1} of ${run.cases.length}: ${what}`);
-      measured.push(await measurePeers(device, one, run.hosts, { ...run, expected }, show));
+      const hosts = run.hosts.filter(({ name }) => serves(name, one));
+      measured.push(await measurePeers(device, one, hosts, { ...run, expected }, show));
     }
   } finally {
     await Promise.all([...run.hosts, run.reference].map((host) => host.dispose()));

@@ -1,10 +1,21 @@
+import { isModelCase } from './model-case.ts';
 import type { OpenPeerCase, Peer, PeerReply, PeerRequest, PeerSample } from './peer.ts';
+import type { AnyCase } from './peer-case.ts';
 
 /** Processor time of this process so far; a page can't tell. */
 function cpuMs(): number | null {
   if (typeof process === 'undefined') return null;
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+const variantsOf = (peer: Peer, one: AnyCase): number =>
+  isModelCase(one) ? (peer.models?.variants(one) ?? 0) : peer.variants(one);
+
+function openCase(peer: Peer, one: AnyCase, variant: number): Promise<OpenPeerCase> {
+  if (!isModelCase(one)) return peer.open(one, variant);
+  if (!peer.models) throw new Error('it has no whole models');
+  return peer.models.open(one, variant);
 }
 
 /** Answers requests in the realm of `peer`, one after another. Whatever is thrown becomes a reason. */
@@ -17,12 +28,13 @@ export function servePeer(peer: Peer): (request: PeerRequest) => Promise<PeerRep
   const answer = async (request: PeerRequest): Promise<number | Float32Array | PeerSample> => {
     switch (request.kind) {
       case 'variants':
-        return peer.variants(request.one);
+        return variantsOf(peer, request.one);
       case 'open':
         close();
-        open = await peer.open(request.one, request.variant);
+        open = await openCase(peer, request.one, request.variant);
         return open.read();
       case 'sample': {
+        await open?.prepare?.();
         const before = cpuMs();
         const startedMs = performance.now();
         await open?.run();

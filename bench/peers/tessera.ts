@@ -20,6 +20,7 @@ import {
   shapeName,
   tensorsOf,
 } from './peer-case.ts';
+import { tesseraModels } from './tessera-models.ts';
 import { openTraining, trainingGraph } from './tessera-train.ts';
 
 /** A case that is one pass. */
@@ -35,6 +36,7 @@ export async function startTessera({ adapter }: Realm): Promise<Peer> {
   return {
     version: device.caps.adapterName,
     variants: ({ dtype }) => (dtype === 'f16' && !device.caps.features.shaderF16 ? 0 : 1),
+    models: tesseraModels(device),
     async open(one) {
       if (one.op === 'train step') return openTraining(device, one);
       const open = await tesseraCase(one).open(device);

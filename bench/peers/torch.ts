@@ -2,8 +2,9 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { isModelCase } from './model-case.ts';
 import type { PeerReply, PeerRequest } from './peer.ts';
-import { caseValues, type PeerCase, tensorsOf } from './peer-case.ts';
+import { type AnyCase, caseValues, tensorsOf } from './peer-case.ts';
 import { type PeerHost, type PeerLine, peerHost } from './peer-host.ts';
 import { ADAMW, TRAINED_STEPS } from './train-case.ts';
 
@@ -46,11 +47,12 @@ async function connect(): Promise<PeerLine> {
   };
 }
 
-const trains = ({ op, dtype }: PeerCase): boolean => op === 'train step' && dtype === 'f32';
+const trains = ({ op, dtype }: AnyCase): boolean => op === 'train step' && dtype === 'f32';
 
 function messageOf(request: PeerRequest, reps: number): object {
   if (request.kind !== 'open') return { kind: request.kind, reps };
   const { one } = request;
+  if (isModelCase(one)) throw new Error('torch trains alone');
   const tensors = Object.fromEntries(
     Object.entries(tensorsOf(one)).map(([name, shape]) => [
       name,

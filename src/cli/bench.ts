@@ -14,10 +14,14 @@ export const benchOptions = {
     value: 'REGEX',
     help: 'only cases whose "op shape dtype" matches; models are "model NAME"',
   },
-  model: { kind: 'texts', value: 'DIR', help: 'also time a whole model of your own; may be repeated' },
+  model: {
+    kind: 'texts',
+    value: 'DIR',
+    help: 'also time a whole model of your own, with --peers beside transformers.js; may be repeated',
+  },
   peers: {
     kind: 'flag',
-    help: 'other WebGPU engines side by side instead, in the same run; installs them into the cache folder (540 MB) the first time',
+    help: 'other WebGPU engines side by side instead, in the same run; installs them into the cache folder (600 MB) the first time',
   },
   browser: {
     kind: 'flag',
@@ -55,6 +59,7 @@ export const benchCommand = defineCommand({
     'tessera bench --adapter lavapipe --filter "linear|matvec"',
     'tessera bench --filter "matmul 512x512x512 f32" --json matmul.json',
     'tessera bench --quick --peers --adapter lavapipe --json peers.json',
+    'tessera bench --quick --peers --adapter lavapipe --model ./smollm2 --filter model',
     'tessera bench --from peers.json --html peers.html --markdown peers.md',
     'tessera bench --compare before.json after.json',
     'tessera bench --model ./SmolLM2-135M-Instruct --filter SmolLM2',

@@ -85,3 +85,30 @@ test('the table has a column per peer that has times, and a reason for each gap'
   expect(lines).toContain('left out for want of time: softmax 1x1 f32');
   expect(lines.at(-1)).toBe('against the best peer of each row: 4.00x in geometric mean, 4.00x at least');
 });
+
+test('a whole model is told in tokens per second, outside the sums', () => {
+  const shared = { folder: '/m', name: 'm', promptTokens: 128, dtype: 'f32' } as const;
+  const timings = { tessera: timing(100), a: timing(400) };
+  const rows = [
+    peerRow({ one: { ...shared, op: 'model prefill', reps: 1 }, timings, costs }, limits),
+    peerRow({ one: { ...shared, op: 'model decode', reps: 16 }, timings, costs }, limits),
+  ];
+  expect(rows.map(({ shape, tokens, vsBestPeer, counts }) => [shape, tokens, vsBestPeer, counts])).toEqual([
+    ['m seq=128', 128, 4, false],
+    ['m past=128', 1, 4, false],
+  ]);
+  expect(summarize(rows).geomeanVsBestPeer).toBeNull();
+  const report = {
+    adapter: 'GPU',
+    driver: '1',
+    node: 'v20',
+    commit: 'abc',
+    loadAverage: [0, 0, 0],
+    limits,
+    rows,
+  };
+  const rest = { measuredAt: '2026-01-01T00:00:00Z', versions: {}, leftOut: [], ...summarize(rows) };
+  const lines = formatPeers({ ...report, ...rest });
+  expect(lines).toContain('model prefill m seq=128 f32, tokens/s: tessera 1280, a 320');
+  expect(lines).toContain('model decode m past=128 f32, tokens/s: tessera 10.0, a 2.50');
+});
