@@ -55,9 +55,16 @@ export function tooLarge({ lanes, rows, vectors }: SubgroupTiling): string | und
   return rows > 16 && vectors === 1 ? `${rows} rows want more than one vector a lane` : undefined;
 }
 
+/** y [m, n], of an inner size k. */
+export interface ProductSizes {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+}
+
 /** Work of `linear_broadcast` and `matmul_broadcast` as a multiple of the least. */
 export function subgroupTileWork(
-  { m, n, k }: { readonly m: number; readonly n: number; readonly k: number },
+  { m, n, k }: ProductSizes,
   { lanes, rows, vectors }: SubgroupTiling,
   { kind }: Caps,
 ): number {

@@ -22,10 +22,12 @@ import { linearPackedBroadcast } from './linear-packed-broadcast.ts';
 import { linearPackedColumns } from './linear-packed-columns.ts';
 import { linearPackedMatvecSubgroup, linearPackedMatvecWorkgroup } from './linear-packed-matvec.ts';
 import { linearPackedMatvecBroadcast } from './linear-packed-matvec-broadcast.ts';
+import { linearPanel } from './linear-panel.ts';
 import { linearTiled } from './linear-tiled.ts';
 import { logSumExpColumn, logSumExpRow } from './log-sum-exp-row.ts';
 import { matmulBroadcast } from './matmul-broadcast.ts';
 import { matmulColumns } from './matmul-columns.ts';
+import { matmulPanel } from './matmul-panel.ts';
 import { matmulTiled } from './matmul-tiled.ts';
 import { mergeLowRankMap } from './merge-low-rank-map.ts';
 import { patchifyGather } from './patchify-gather.ts';
@@ -74,11 +76,13 @@ export const TENSOR_KERNELS: readonly Kernel[] = [
   linearPackedMatvecBroadcast,
   linearPackedMatvecSubgroup,
   linearPackedMatvecWorkgroup,
+  linearPanel,
   linearTiled,
   logSumExpColumn,
   logSumExpRow,
   matmulBroadcast,
   matmulColumns,
+  matmulPanel,
   matmulTiled,
   mergeLowRankMap,
   patchifyGather,

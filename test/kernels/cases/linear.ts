@@ -35,6 +35,7 @@ export const linearCases: readonly OpCase[] = [
   linearCase('a tile less one', 63, 64, 127),
   linearCase('a tile', 64, 64, 128),
   linearCase('a tile and some', 65, 68, 132),
+  linearCase('more rows than share a panel, and some panels', 259, 132, 36, all),
   { ...linearCase('more rows than a dimension of workgroups', 65537, 4, 1), sets: ['f32', 'q4'] },
   { ...linearCase('more columns than a dimension of workgroups', 1, 4, 4 * 65537), sets: ['f32', 'q4'] },
   linearCase('every epilogue', 33, 20, 36, all),

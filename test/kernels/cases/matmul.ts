@@ -15,6 +15,7 @@ export const matmulCases: readonly OpCase[] = [
   matmulCase('a tile less some', [63, 60], [60, 124]),
   matmulCase('a tile', [64, 64], [64, 128]),
   matmulCase('a tile and some', [65, 68], [68, 132]),
+  matmulCase('more rows than share a panel, and some panels', [259, 132], [132, 36]),
   matmulCase('more rows than a dimension of workgroups', [65537, 3], [3, 1]),
   matmulCase('a batch', [3, 5, 9], [3, 9, 7]),
   matmulCase('one b for a batch', [2, 3, 5, 8], [8, 4]),
