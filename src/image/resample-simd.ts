@@ -28,7 +28,11 @@ type Kernels = {
 };
 
 /** The memory of the kernels, handed out from its start. */
-type Arena = Kernels & { readonly reserve: (byteLength: number) => number };
+type Arena = Kernels & {
+  readonly reserve: (byteLength: number) => number;
+  /** All of it. A view made for every row would be work for the garbage collector. */
+  readonly bytes: () => Uint8Array;
+};
 
 /** Puts a row of RGB and the one below it, if there is one, at an address and `stride` bytes on; from top to bottom. */
 type RowSource = (row: number, target: number, stride: number) => void;
@@ -70,7 +74,8 @@ export function resampleSimd(picture: Picture, { across, down, downFirst }: Pass
   const data = new Uint8Array(height * rowBytes);
   for (let y = 0; y < height; y++) {
     if (y % 2 === 0) rows(y, output, stride);
-    data.set(new Uint8Array(arena.memory.buffer, output + (y % 2) * stride, rowBytes), y * rowBytes);
+    const from = output + (y % 2) * stride;
+    data.set(arena.bytes().subarray(from, from + rowBytes), y * rowBytes);
   }
   if (arena.memory.buffer.byteLength > MOST_KEPT_BYTES) kept = undefined;
   return { width, height, data };
@@ -95,7 +100,13 @@ function createArena(kernels: Kernels): Arena {
     if (missing > 0) memory.grow(Math.ceil(missing / PAGE_BYTES));
     return start;
   };
-  return { ...kernels, reserve };
+  let view = new Uint8Array(memory.buffer);
+  const bytes = (): Uint8Array => {
+    // Growing takes the bytes away from views that were made before.
+    if (view.length === 0) view = new Uint8Array(memory.buffer);
+    return view;
+  };
+  return { ...kernels, reserve, bytes };
 }
 
 const alignedBytes = (byteLength: number): number =>
@@ -104,15 +115,15 @@ const alignedBytes = (byteLength: number): number =>
 /** The column or row after the last that a sum reads. */
 const endOf = ({ start, count }: Coefficients): number => (start.at(-1) ?? 0) + (count.at(-1) ?? 0);
 
-function copyRows({ memory }: Arena, picture: Picture, firstColumn: number, columns: number): RowSource {
+function copyRows(arena: Arena, picture: Picture, firstColumn: number, columns: number): RowSource {
   const { width, height, data } = picture;
   // Node's Buffer takes long to cut.
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  const source = new Uint8Array(data.buffer, data.byteOffset, data.length);
   return (row, target, stride) => {
     for (let y = row; y < Math.min(row + 2, height); y++) {
       const from = (y * width + firstColumn) * CHANNELS;
-      const pixels = bytes.subarray(from, from + columns * CHANNELS);
-      new Uint8Array(memory.buffer, target + (y - row) * stride).set(pixels);
+      const pixels = source.subarray(from, from + columns * CHANNELS);
+      arena.bytes().set(pixels, target + (y - row) * stride);
     }
   };
 }
