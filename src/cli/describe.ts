@@ -53,13 +53,10 @@ export const describeCommand = defineCommand({
   ],
   async run(values, operands, terminal) {
     const request = await readRequest(values, operands, terminal);
-    const model = await openModel(values, terminal);
+    const asked = { ...generateOptions(values), ...request, signal: terminal.signal };
+    const model = await openModel({ ...values, warm: asked }, terminal);
     try {
-      const generation = model.generate({
-        ...generateOptions(values),
-        ...request,
-        signal: terminal.signal,
-      });
+      const generation = model.generate(asked);
       if (!values.json) await writePieces(generation, terminal.stdout);
       const result = await generation;
       const stats = { loadMs: model.loadMs, weights: model.weights, ...result.stats };

@@ -19,7 +19,7 @@ export async function openLookModel(values: ModelOptions, terminal: Terminal): P
   const config = await readJson(files, 'config.json');
   const options = { ...values, model: source };
   if (!isDualEncoder(config, `${files.name}: config.json`))
-    return { kind: 'writes', model: await openModel(options, terminal) };
+    return { kind: 'writes', model: await openModel({ ...options, warm: false }, terminal) };
   const { model } = await openContrastiveModel('look', options, terminal, ['image']);
   return { kind: 'compares', model };
 }

@@ -1,7 +1,7 @@
 import { stat } from 'node:fs/promises';
 import { InputError } from '../core/errors.ts';
 import type { Device } from '../device/gpu-device.ts';
-import { loadModel } from '../generate/load-model.ts';
+import { type LoadOptions, loadModel } from '../generate/load-model.ts';
 import type { VisionLanguageModel } from '../generate/vision-language-model.ts';
 import { isHubId } from '../weights/hub/hub-id.ts';
 import type { OptionValues, Terminal } from './command.ts';
@@ -40,11 +40,12 @@ export type ModelOptions = OptionValues<typeof modelOptions> &
   Partial<OptionValues<typeof loraOption>> & {
     /** One that is there already, which stays the caller's. */
     readonly device?: Device | undefined;
+    readonly warm?: LoadOptions['warm'];
   };
 
 /** Loads the model that was asked for, with progress, notice and warnings on stderr. */
 export async function openModel(
-  { model, adapter, dtype, device, lora = [] }: ModelOptions,
+  { model, adapter, dtype, device, warm, lora = [] }: ModelOptions,
   { stderr, signal }: Terminal,
 ): Promise<VisionLanguageModel> {
   const source = await modelSource(model, { stderr, signal });
@@ -54,6 +55,7 @@ export async function openModel(
       adapter,
       dtype,
       device,
+      warm,
       adapters: lora,
       signal,
       onProgress: (step) => progress.show(formatLoadProgress(step)),

@@ -1,10 +1,11 @@
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
-import { throwIfAborted } from '../generate/abort.ts';
+import { stoppable, throwIfAborted, together } from '../generate/abort.ts';
 import type { LoadOptions } from '../generate/load-model.ts';
 import { openModelFiles } from '../generate/model-files.ts';
 import { choosePrecision } from '../generate/precision.ts';
 import { summarizeWeights } from '../generate/weights-summary.ts';
+import { warmUp } from '../runtime/warm-up.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
 import { type Checkpoint, openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
@@ -17,12 +18,14 @@ import { logitParameterReader } from './logit-parameters.ts';
 import { embedPatches, readPicture } from './patch-embeddings.ts';
 import { createImageRunner, createTextRunner, type DualEncoderRuntime } from './tower-runner.ts';
 
-export interface LoadContrastiveOptions extends Omit<LoadOptions, 'adapters'> {
+export interface LoadContrastiveOptions extends Omit<LoadOptions, 'adapters' | 'warm'> {
   /**
    * Towers to load at once; the other one's weights are loaded when it is first asked for. A text tower may hold the
    * larger part of a checkpoint. Default both.
    */
   readonly towers?: readonly ('image' | 'text')[] | undefined;
+  /** Whether to have the driver compile while the weights load, so that the first call does not wait for it. Default true. */
+  readonly warm?: boolean | undefined;
 }
 
 /**
@@ -72,9 +75,11 @@ async function prepareModel({
   const { model } = assets;
   const precision = choosePrecision(options.dtype ?? 'auto', device.caps, checkpoint.index);
   const root = weightScope(checkpoint.index, name);
+  const stop = new AbortController();
+  const stopping = stoppable(signal, stop);
   const weights = createWeightStore(device, checkpoint.index, {
     onProgress: (done, total) => onProgress?.({ stage: 'weights', done, total }),
-    signal,
+    signal: stopping,
   });
   const runtime: DualEncoderRuntime = { device, model, weightScope: root, weights, precision };
   const runners = { image: createImageRunner(runtime), text: createTextRunner(runtime) };
@@ -88,10 +93,15 @@ async function prepareModel({
     const plans = { image: runners.image.plan(), text: runners.text.plan() };
     const readLogitParameters = logitParameterReader(model, root);
     const unusedTensors = root.finish();
-    await Promise.all([
-      weights.load(towers.map((tower) => plans[tower])),
-      ...towers.map((tower) => runners[tower].prepare()),
-    ]);
+    const wanted = towers.map((tower) => plans[tower]);
+    await together(
+      [
+        weights.load(wanted),
+        ...towers.map((tower) => runners[tower].prepare()),
+        options.warm === false ? undefined : warmUp(device, wanted, { signal: stopping }),
+      ],
+      stop,
+    );
     throwIfAborted(signal);
     await device.onSubmittedWorkDone();
     return {

@@ -1,4 +1,3 @@
-import { compile } from '../compile/compile.ts';
 import type { Plan } from '../compile/plan.ts';
 import { InputError, invariant } from '../core/errors.ts';
 import type { Device } from '../device/gpu-device.ts';
@@ -100,8 +99,10 @@ function createRunner<Row>(runtime: DualEncoderRuntime, tower: Tower<Row>): Towe
   const { device, model } = runtime;
   const states = createStateStore(device);
   const sessions = createSessionCache(runtime, states, MAX_SESSIONS);
-  const sessionOf = (shape: RunShape) =>
-    sessions.get(`${tower.label} ${shape.batch} x ${shape.tokens}`, () => tower.graph(shape));
+  const pass = (shape: RunShape): [key: string, build: () => Graph] => [
+    `${tower.label} ${shape.batch} x ${shape.tokens}`,
+    () => tower.graph(shape),
+  ];
   const single: RunShape = { batch: 1, tokens: tower.tokensOf([]) };
   let disposed = false;
   // One at a time: a session must not be put out of the cache while it runs.
@@ -118,13 +119,13 @@ function createRunner<Row>(runtime: DualEncoderRuntime, tower: Tower<Row>): Towe
 
   return {
     maxBatch: tower.maxBatch,
-    plan: () => compile(tower.graph(single), device.caps),
-    prepare: () => inTurn(async () => void (await sessionOf(single))),
+    plan: () => sessions.planAhead(...pass(single)),
+    prepare: () => inTurn(async () => void (await sessions.get(...pass(single)))),
     run: (rows) =>
       inTurn(async () => {
         invariant(rows.length > 0 && rows.length <= tower.maxBatch, `${rows.length} rows in one batch`);
         const shape = { batch: batchFor(rows.length), tokens: tower.tokensOf(rows) };
-        const session = await sessionOf(shape);
+        const session = await sessions.get(...pass(shape));
         const { embeddings } = await session.runAndRead(tower.inputs(rows, shape), ['embeddings']);
         invariant(embeddings instanceof Float32Array, 'embeddings are no floats');
         const { embeddingSize: E } = model;

@@ -1,4 +1,6 @@
+import type { Plan } from '../compile/plan.ts';
 import { InputError, invariant } from '../core/errors.ts';
+import type { Graph } from '../graph/graph.ts';
 import { encodeSampling } from '../ops/sampling.ts';
 import type { HostArray } from '../runtime/host-array.ts';
 import type { DeviceTensor } from '../runtime/inputs.ts';
@@ -7,7 +9,7 @@ import { throwIfAborted } from './abort.ts';
 import { bucketOf, chunkEnd, type DecoderTokens, decoderInputs } from './decoder-inputs.ts';
 import type { SamplingOptions } from './generation-config.ts';
 import { buildDecoderGraph, buildSeenGraph, type DecoderShape } from './graphs.ts';
-import { createSessionCache, type ModelRuntime } from './sessions.ts';
+import { createSessionCache, type ModelRuntime, type PlansAhead } from './sessions.ts';
 
 /** The cache grows in these steps, so that few lengths mean few compilations. */
 const CAPACITY_STEP = 256;
@@ -26,6 +28,16 @@ export interface DecoderInput extends DecoderTokens {
 /** The token after a pass that was submitted, once it is read. */
 export interface SubmittedToken {
   readonly token: Promise<number>;
+}
+
+export type Picker = 'greedy' | 'sample';
+
+/** What the plans of a prompt depend on. */
+export interface PromptShape {
+  readonly tokens: number;
+  /** Rows of its image features; 0 for text only. */
+  readonly imageRows: number;
+  readonly spans?: Uint32Array | undefined;
 }
 
 /** A language decoder with its KV cache. */
@@ -47,8 +59,12 @@ export interface Decoder {
   ahead(input: Pick<DecoderInput, 'sampling' | 'seed'>): Promise<SubmittedToken>;
   /** Forgets the token that the latest `ahead` appended. */
   takeBack(): void;
-  /** Compiles the decode step and loads its weights. */
-  prepare(): Promise<void>;
+  /** The plan of a step, which uses every weight of the decoder. It is compiled now, to be run later. */
+  stepPlan(picker: Picker): Plan;
+  /** The same for the passes of a prompt that begins the cache. */
+  promptPlans(prompt: PromptShape, picker: Picker): readonly Plan[];
+  /** Makes the step ready to run, and loads its weights. */
+  prepare(picker?: Picker): Promise<void>;
   dispose(): void;
 }
 
@@ -62,12 +78,14 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
   /** The token picked last. */
   let picked: DeviceTensor | undefined;
   let states: StateStore = createStateStore(device);
-  let sessions = createSessionCache(runtime, states, MAX_SESSIONS);
+  const ahead: PlansAhead = new Map();
+  let sessions = createSessionCache(runtime, states, MAX_SESSIONS, ahead);
 
-  const session = (shape: Omit<DecoderShape, 'capacity'>) =>
-    sessions.get(`decoder ${Object.entries(shape).flat().join(' ')}`, () =>
-      buildDecoderGraph(model, weightScope, precision, { ...shape, capacity }),
-    );
+  const pass = (sizes: Omit<DecoderShape, 'capacity'>): [key: string, build: () => Graph] => {
+    const shape = { ...sizes, capacity };
+    const key = `decoder ${Object.entries(shape).flat().join(' ')}`;
+    return [key, () => buildDecoderGraph(model, weightScope, precision, shape)];
+  };
 
   const reserve = (tokens: number): void => {
     sessions.clear();
@@ -76,7 +94,9 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
     const wanted = Math.max(roundUp(tokens, CAPACITY_STEP), 2 * capacity);
     capacity = Math.min(wanted, contextLength);
     states = createStateStore(device);
-    sessions = createSessionCache(runtime, states, MAX_SESSIONS);
+    // Of the old length.
+    ahead.clear();
+    sessions = createSessionCache(runtime, states, MAX_SESSIONS, ahead);
   };
 
   /** `tokenOnGpu` stands in for the id of a single token that is not known here yet. */
@@ -88,17 +108,13 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
   ): Promise<SubmittedToken> => {
     const seq = bucketOf(count);
     const { sampling, seed, images, spans } = input;
-    const greedy = isGreedy(sampling);
-    const step = await session({
-      seq,
-      imageRows: images?.features.rows ?? 0,
-      spans: spans !== undefined,
-      picker: greedy ? 'greedy' : 'sample',
-    });
+    const picker = pickerOf(sampling);
+    const imageRows = images?.features.rows ?? 0;
+    const step = await sessions.get(...pass({ seq, imageRows, spans: spans !== undefined, picker }));
     const inputs = decoderInputs(model, input, { begin, count, seq, past, nextPosition, capacity });
     if (tokenOnGpu) inputs.ids = tokenOnGpu;
     if (seq > 1) inputs.lastRow = Uint32Array.of(count - 1);
-    if (!greedy) {
+    if (picker === 'sample') {
       inputs.seenIds = tokenOnGpu ?? paddedIds(input.tokenIds.slice(begin, begin + count), seq);
       inputs.sampling = encodeSampling({ ...sampling, seed, step: past + count });
     }
@@ -161,8 +177,19 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
       past -= 1;
       nextPosition -= 1;
     },
-    async prepare() {
-      await session({ seq: 1, imageRows: 0, spans: false, picker: 'greedy' });
+    stepPlan: (picker) => sessions.planAhead(...pass({ ...STEP, picker })),
+    promptPlans({ tokens, imageRows, spans }, picker) {
+      const plans = new Set<Plan>();
+      for (let begin = 0; begin < tokens; ) {
+        const end = chunkEnd(begin, tokens, spans, 0);
+        const seq = bucketOf(end - begin);
+        plans.add(sessions.planAhead(...pass({ seq, imageRows, spans: spans !== undefined, picker })));
+        begin = end;
+      }
+      return [...plans];
+    },
+    async prepare(picker = 'greedy') {
+      await sessions.get(...pass({ ...STEP, picker }));
     },
     dispose() {
       sessions.clear();
@@ -174,9 +201,11 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
 /** Tokens a decoder's cache holds before anyone asks for more. */
 export const initialCapacity = (contextLength: number): number => Math.min(CAPACITY_STEP, contextLength);
 
+const STEP = { seq: 1, imageRows: 0, spans: false } as const;
+
 /** Greedy picking without a penalty needs neither parameters nor a record of what was seen. */
-const isGreedy = (sampling: SamplingOptions): boolean =>
-  sampling.temperature === 0 && sampling.repetitionPenalty === 1;
+export const pickerOf = ({ temperature, repetitionPenalty }: SamplingOptions): Picker =>
+  temperature === 0 && repetitionPenalty === 1 ? 'greedy' : 'sample';
 
 const roundUp = (value: number, step: number): number => Math.ceil(value / step) * step;
 

@@ -50,6 +50,20 @@ export function parseGenerationConfig(
   };
 }
 
+/** As the checkpoint asks but for what a call asks. `greedy` is temperature 0. */
+export function samplingOf(
+  { sampling }: Pick<GenerationConfig, 'sampling'>,
+  call: Partial<SamplingOptions> & { readonly greedy?: boolean },
+): SamplingOptions {
+  return {
+    temperature: call.greedy ? 0 : (call.temperature ?? sampling.temperature),
+    topK: call.topK ?? sampling.topK,
+    topP: call.topP ?? sampling.topP,
+    minP: call.minP ?? sampling.minP,
+    repetitionPenalty: call.repetitionPenalty ?? sampling.repetitionPenalty,
+  };
+}
+
 function endTokens(json: ConfigReader, modelConfig: ConfigReader): readonly number[] {
   const text = modelConfig.optionalObject('text_config');
   const source = [json, modelConfig, text].find((reader) => reader?.has('eos_token_id'));

@@ -1,7 +1,9 @@
+import type { Plan } from '../compile/plan.ts';
 import { DTYPE_BYTES } from '../core/dtype.ts';
 import { invariant, UnsupportedError } from '../core/errors.ts';
 import { dim, type Shape } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
+import type { Graph } from '../graph/graph.ts';
 import { packedTiles, type VisionLayout } from '../models/model.ts';
 import type { ProcessedMedium } from '../processors/processor.ts';
 import type { DeviceTensor } from '../runtime/inputs.ts';
@@ -22,7 +24,12 @@ export interface ImageFeatures {
 }
 
 export interface ImageEncoder {
-  /** Compiles the tower for a usual picture and loads its weights, so that the first one does not wait for them. */
+  /**
+   * The plans that encode a medium without pooling: the tower's, and that which packs tiles where there is one. They are
+   * compiled now, to be run later. Throws UnsupportedError for a picture the adapter cannot encode.
+   */
+  plans(layout: VisionLayout): readonly Plan[];
+  /** Makes the tower ready for a usual picture and loads its weights, so that the first one does not wait for them. */
   prepare(): Promise<void>;
   /** Features of all media in a row. Those seen lately are not encoded again. */
   encode(media: readonly ProcessedMedium[], signal?: AbortSignal): Promise<ImageFeatures>;
@@ -31,6 +38,12 @@ export interface ImageEncoder {
 
 /** Rows are padded to this multiple, so that prompts with more or fewer pictures share decoder plans. */
 export const ROW_STEP = 64;
+/** Rows of the features of media in a row. */
+export function rowsOf(layouts: readonly VisionLayout[]): number {
+  const tokens = layouts.reduce((sum, layout) => sum + layout.tokens, 0);
+  return Math.ceil(tokens / ROW_STEP) * ROW_STEP;
+}
+
 /** Pictures of as many sizes stay compiled, and as many ways to pack them. */
 const MAX_SESSIONS = 4;
 
@@ -44,10 +57,18 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
   const cache = createFeatureCache(device);
   const usage = bufferUsage.copySrc | bufferUsage.copyDst;
 
-  const tileSession = ({ tile }: VisionLayout): Promise<Session> =>
-    tileSessions.get(`vision ${JSON.stringify(tile)}`, () =>
-      buildTileGraph(model, weightScope, precision, tile),
-    );
+  const tilePass = ({ tile }: VisionLayout): [key: string, build: () => Graph] => [
+    `vision ${JSON.stringify(tile)}`,
+    () => buildTileGraph(model, weightScope, precision, tile),
+  ];
+  const tileSession = (layout: VisionLayout): Promise<Session> => tileSessions.get(...tilePass(layout));
+  const packPass = (
+    layout: VisionLayout,
+    tileFeatures: Shape,
+  ): [key: string, build: () => Graph] | undefined => {
+    const graph = buildPackGraph(model, weightScope, precision, layout, tileFeatures);
+    return graph && [`pack ${JSON.stringify(layout)}`, () => graph];
+  };
   /** One that fails where the usual one did not, while loading, is too large. */
   const sizedSession = (layout: VisionLayout): Promise<Session> =>
     tileSession(layout).catch((error: unknown) => {
@@ -114,10 +135,10 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
     const session = await sizedSession(layout);
     const tileShape = session.plan.outputs.get('tileFeatures')?.shape ?? [];
     const tileFeatures = await encodeTiles(medium, session, signal);
-    const packGraph = buildPackGraph(model, weightScope, precision, layout, tileShape);
-    if (!packGraph) return tileFeatures;
+    const packing = packPass(layout, tileShape);
+    if (!packing) return tileFeatures;
     try {
-      const pack = await packSessions.get(`pack ${JSON.stringify(layout)}`, () => packGraph);
+      const pack = await packSessions.get(...packing);
       const byteLength = dim(tileShape, 0) * packedTiles(layout) * rowBytes(dim(tileShape, 1));
       pack.run({ tileFeatures: { buffer: tileFeatures, offset: 0, byteLength } });
       const packed = pack.output('imageFeatures');
@@ -133,6 +154,11 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
   };
 
   return {
+    plans(layout) {
+      const tower = tileSessions.planAhead(...tilePass(layout));
+      const packing = packPass(layout, tower.outputs.get('tileFeatures')?.shape ?? []);
+      return packing ? [tower, packSessions.planAhead(...packing)] : [tower];
+    },
     async prepare() {
       invariant(model.vision, `${model.modelType} has no vision tower`);
       await tileSession(model.vision.typicalLayout);
@@ -140,8 +166,7 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
     async encode(media, signal) {
       invariant(model.vision, `${model.modelType} has no vision tower`);
       const bytesPerRow = rowBytes(model.vision.featureWidth);
-      const tokens = media.reduce((sum, { layout }) => sum + layout.tokens, 0);
-      const rows = Math.ceil(tokens / ROW_STEP) * ROW_STEP;
+      const rows = rowsOf(media.map(({ layout }) => layout));
       const byteLength = rows * bytesPerRow;
       const buffer = await withBuffer(byteLength, async (target) => {
         let row = 0;

@@ -1,21 +1,21 @@
-import { compile } from '../compile/compile.ts';
 import { invariant } from '../core/errors.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { requestDevice } from '../device/request-device.ts';
+import { warmUp } from '../runtime/warm-up.ts';
 import { createWeightStore } from '../runtime/weight-store.ts';
 import { openCheckpoint } from '../weights/checkpoint.ts';
 import type { CheckpointFiles } from '../weights/checkpoint-files.ts';
 import { weightScope } from '../weights/weight-scope.ts';
-import { throwIfAborted } from './abort.ts';
+import { stoppable, throwIfAborted, together } from './abort.ts';
 import { type AdaptedCheckpoint, type AdapterSource, openAdapters } from './adapters/open-adapters.ts';
 import { type AnswerParts, answer } from './answer.ts';
 import { createBatch } from './batch/create-batch.ts';
 import { createCapture, DEFAULT_QUESTION } from './capture.ts';
 import { type CheckpointAssets, readAssets } from './checkpoint-assets.ts';
-import { createDecoder, initialCapacity } from './decoder.ts';
+import { createDecoder } from './decoder.ts';
+import { expectAnswer, plansOf } from './expected-answer.ts';
 import { createGeneration, type Generation } from './generation.ts';
-import type { GenerationConfig, SamplingOptions } from './generation-config.ts';
-import { wholeModelGraphs } from './graphs.ts';
+import { samplingOf } from './generation-config.ts';
 import { createImageEncoder } from './image-encoder.ts';
 import { openModelFiles } from './model-files.ts';
 import { choosePrecision, type DTypeChoice } from './precision.ts';
@@ -35,6 +35,12 @@ export interface LoadOptions {
   readonly dtype?: DTypeChoice | undefined;
   /** LoRA adapters as PEFT saves them, merged into the weights while they load, in this order. */
   readonly adapters?: readonly AdapterSource[] | undefined;
+  /**
+   * Whether to have the driver compile, while the weights load, what an answer runs, so that its first token does not wait
+   * for it: the answer to this request, or (`true`, the default) to "Describe the image." about a photo. `false` is for
+   * models that are not asked, but looked into.
+   */
+  readonly warm?: boolean | GenerateOptions | undefined;
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
@@ -103,9 +109,12 @@ async function prepareModel(
   const { model, tokenizer } = assets;
   const precision = choosePrecision(options.dtype ?? 'auto', device.caps, checkpoint.index);
   const root = weightScope(checkpoint.index, name);
+  const stop = new AbortController();
+  const stopping = stoppable(signal, stop);
+  const progress = inOrder(onProgress);
   const weights = createWeightStore(device, checkpoint.index, {
-    onProgress: (done, total) => onProgress?.({ stage: 'weights', done, total }),
-    signal,
+    onProgress: progress.weights,
+    signal: stopping,
     updates: checkpoint.updates,
   });
   const runtime: ModelRuntime = { device, model, weightScope: root, weights, precision };
@@ -117,17 +126,31 @@ async function prepareModel(
     weights.dispose();
   };
   try {
-    const graphs = wholeModelGraphs(
-      model,
-      root,
-      precision,
-      initialCapacity(model.text.maxPositionEmbeddings),
-    );
+    const { warm = true } = options;
+    const request = typeof warm === 'object' ? warm : undefined;
+    const expected = warm === false ? undefined : await expectAnswer(assets, request);
+    // A request is known to need that much; others may ask for less than they could.
+    if (request && expected) decoder.start(expected.tokens);
+    const picker = expected?.picker ?? 'greedy';
+    // Between them they use every weight.
+    const { typicalLayout } = model.vision ?? {};
+    const whole = [
+      decoder.stepPlan(picker),
+      ...((typicalLayout && imageEncoder?.plans(typicalLayout)) ?? []),
+    ];
     // Once every graph has asked for its weights, so that all missing ones are reported together.
     const unusedTensors = root.finish();
-    const plans = graphs.map((graph) => compile(graph, device.caps));
+    const toWarm = expected ? [...whole, ...plansOf(expected, decoder, imageEncoder)] : [];
     // Pipelines are made while the weights load; the first load brings all of them, under one progress.
-    await Promise.all([weights.load(plans), imageEncoder?.prepare(), decoder.prepare()]);
+    await together(
+      [
+        weights.load(whole).then(progress.weightsAreDone),
+        imageEncoder?.prepare(),
+        decoder.prepare(picker),
+        warmUp(device, toWarm, { onProgress: progress.pipelines, signal: stopping }),
+      ],
+      stop,
+    );
     throwIfAborted(signal);
     await device.onSubmittedWorkDone();
     const parts: AnswerParts = {
@@ -183,6 +206,23 @@ async function prepareModel(
   }
 }
 
+/** Reports of pipelines wait for the weights, which load meanwhile, so that stages come one after another. */
+function inOrder(report: LoadOptions['onProgress']) {
+  let weightsLoad = true;
+  let pipelines: LoadProgress | undefined;
+  return {
+    weights: (done: number, total: number): void => report?.({ stage: 'weights', done, total }),
+    weightsAreDone(): void {
+      weightsLoad = false;
+      if (pipelines) report?.(pipelines);
+    },
+    pipelines(done: number, total: number): void {
+      pipelines = { stage: 'pipelines', done, total };
+      if (!weightsLoad) report?.(pipelines);
+    },
+  };
+}
+
 type InTurn = <T>(job: () => Promise<T>) => Promise<T>;
 
 /** Runs jobs one after another, whatever becomes of those before. */
@@ -224,16 +264,6 @@ function createGenerate(
         );
       });
     }, options.signal);
-}
-
-function samplingOf({ sampling }: GenerationConfig, options: GenerateOptions): SamplingOptions {
-  return {
-    temperature: options.greedy ? 0 : (options.temperature ?? sampling.temperature),
-    topK: options.topK ?? sampling.topK,
-    topP: options.topP ?? sampling.topP,
-    minP: options.minP ?? sampling.minP,
-    repetitionPenalty: options.repetitionPenalty ?? sampling.repetitionPenalty,
-  };
 }
 
 const randomSeed = (): number => crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;

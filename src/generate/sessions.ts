@@ -1,4 +1,5 @@
 import { compile } from '../compile/compile.ts';
+import type { Plan } from '../compile/plan.ts';
 import type { Device } from '../device/gpu-device.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Model } from '../models/model.ts';
@@ -17,9 +18,14 @@ export interface ModelRuntime {
   readonly precision: Precision;
 }
 
+/** Plans by the keys of sessions that are to run them. */
+export type PlansAhead = Map<string, Plan>;
+
 /** Compiled sessions by key, the least recently used one disposed of when there are more than `limit`. */
 export interface SessionCache {
   get(key: string, build: () => Graph): Promise<Session>;
+  /** Compiles what `get` of this key will run, which then does not. Takes no memory on the device. */
+  planAhead(key: string, build: () => Graph): Plan;
   clear(): void;
 }
 
@@ -27,14 +33,23 @@ export function createSessionCache(
   { device, weights }: Pick<ModelRuntime, 'device' | 'weights'>,
   states: StateStore,
   limit: number,
+  ahead: PlansAhead = new Map(),
 ): SessionCache {
   const sessions = new Map<string, Session>();
+  const compiled = (key: string, build: () => Graph): Plan => ahead.get(key) ?? compile(build(), device.caps);
+  const open = (key: string, build: () => Graph): Promise<Session> => {
+    const plan = compiled(key, build);
+    ahead.delete(key);
+    return createSession(device, plan, { weights, states, label: key });
+  };
   return {
+    planAhead(key, build) {
+      const plan = sessions.get(key)?.plan ?? compiled(key, build);
+      if (!sessions.has(key)) ahead.set(key, plan);
+      return plan;
+    },
     async get(key, build) {
-      const known = sessions.get(key);
-      const session =
-        known ??
-        (await createSession(device, compile(build(), device.caps), { weights, states, label: key }));
+      const session = sessions.get(key) ?? (await open(key, build));
       // A Map iterates in insertion order, so the first key is the one longest unused.
       sessions.delete(key);
       sessions.set(key, session);

@@ -37,16 +37,19 @@ export function createPipelines(
   let done = 0;
   return Promise.all(
     plan.pipelines.map(async (pipeline) => {
-      const made = await device.computePipeline(
-        pipeline.label,
-        pipeline.code,
-        bindingLayout(device, pipeline.bindings).pipeline,
-      );
+      const made = await createPipeline(device, pipeline);
       onProgress?.(++done, plan.pipelines.length);
       return made;
     }),
   );
 }
+
+/** One pipeline, which plans share on a device. Throws DeviceError naming the kernel where it fails. */
+export const createPipeline = (
+  device: Device,
+  { label, code, bindings }: PlanPipeline,
+): Promise<GPUComputePipeline> =>
+  device.computePipeline(label, code, bindingLayout(device, bindings).pipeline);
 
 /** One bind group per dispatch: its params, then its tensors in the kernel's order. */
 export function createBindGroups(

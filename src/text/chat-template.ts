@@ -129,7 +129,14 @@ function adaptContent(content: Message['content'], takes: ContentForms): Message
   if (typeof content === 'string') {
     return takes.parts && !takes.strings ? [{ type: 'text', text: content }] : content;
   }
-  return takes.strings && !takes.parts ? joinText(content) : content;
+  return takes.strings && !takes.parts ? joinText(content) : content.map(withoutPixels);
+}
+
+/** Jinja would make a value of its own of every byte of a picture that the caller holds in memory. */
+function withoutPixels(part: ContentPart): ContentPart {
+  if (part.type === 'image' && typeof part.image === 'object') return { ...part, image: part.type };
+  if (part.type === 'video' && typeof part.video === 'object') return { ...part, video: part.type };
+  return part;
 }
 
 function joinText(parts: readonly ContentPart[]): string {

@@ -8,6 +8,8 @@ export interface ByteSource {
   /** File name for error messages. */
   readonly name: string;
   readonly byteLength: number;
+  /** Reads that are worth having under way together; 1 unless told. */
+  readonly readsAtOnce?: number;
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
   close(): Promise<void>;
 }

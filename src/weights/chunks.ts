@@ -24,10 +24,10 @@ export const DEFAULT_CHUNK_BYTES = 8 * 2 ** 20;
 const CHUNK_ALIGNMENT = 8;
 
 /**
- * The bytes of `entries` in file order, a chunk at a time, the next read under way while one is used: reading
- * overlaps upload, and host memory holds two chunks at most, whatever the size of tensors and files. Neighbours in
- * a file share a read, so that hundreds of small tensors do not cost hundreds of requests; a tensor's own chunks
- * come in order. A tensor of no bytes yields nothing. Throws what the sources throw.
+ * The bytes of `entries` in file order, a chunk at a time, the next reads under way while one is used: reading overlaps
+ * upload, and host memory holds one chunk and as many as the source reads at once, whatever the size of tensors and
+ * files. Neighbours in a file share a read, so that hundreds of small tensors do not cost hundreds of requests; a
+ * tensor's own chunks come in order. A tensor of no bytes yields nothing. Throws what the sources throw.
  */
 export async function* readChunks(
   entries: Iterable<TensorEntry>,
@@ -36,27 +36,35 @@ export async function* readChunks(
   const { chunkBytes = DEFAULT_CHUNK_BYTES, pieceBytes, signal } = options;
   invariant(chunkBytes > 0 && chunkBytes % CHUNK_ALIGNMENT === 0, `chunks of ${chunkBytes} bytes`);
   const spans = planSpans(entries, chunkBytes, pieceBytes);
-  const beginRead = () => {
-    const span = spans.next().value;
-    if (span === undefined) return undefined;
-    const reading = span.source.read(span.offsetBytes, span.byteLength, signal);
-    // Marks a rejection as handled: it is thrown at the await below, if the consumer goes on that far.
-    reading.catch(() => {});
-    return { span, reading };
+  const ahead: Read[] = [];
+  const readAhead = (): void => {
+    while (ahead.length < (ahead[0]?.span.source.readsAtOnce ?? 1)) {
+      const span = spans.next().value;
+      if (span === undefined) return;
+      const reading = span.source.read(span.offsetBytes, span.byteLength, signal);
+      // Marks a rejection as handled: it is thrown at the await below, if the consumer goes on that far.
+      reading.catch(() => {});
+      ahead.push({ span, reading });
+    }
   };
 
-  let ahead = beginRead();
   try {
-    while (ahead) {
-      const { span, reading }: { span: Span; reading: Promise<Uint8Array> } = ahead;
-      const bytes = await reading;
-      ahead = beginRead();
-      yield* slicesOf(span, bytes);
+    readAhead();
+    for (let next = ahead[0]; next; next = ahead[0]) {
+      const bytes = await next.reading;
+      ahead.shift();
+      readAhead();
+      yield* slicesOf(next.span, bytes);
     }
   } finally {
     // A consumer that stops early may close the sources next: no read may be left running.
-    await ahead?.reading.catch(() => {});
+    await Promise.allSettled(ahead.map(({ reading }) => reading));
   }
+}
+
+interface Read {
+  readonly span: Span;
+  readonly reading: Promise<Uint8Array>;
 }
 
 /** One read: neighbouring pieces of tensors of one source. */

@@ -14,6 +14,9 @@ export interface UrlOptions {
 
 const DEFAULT_IDLE_TIMEOUT_MS = 60_000;
 
+/** While one answer is on its way, the next is asked for, so that a distant server costs its distance once. */
+const READS_AT_ONCE = 3;
+
 /**
  * A source over HTTP range requests. Each answer must be a 206 whose Content-Range is what was asked, of a file
  * of unchanged length, with a body of exactly that many bytes. Redirects are followed by fetch, to http(s) alone.
@@ -26,6 +29,7 @@ export async function urlSource(url: string | URL, options: UrlOptions = {}): Pr
   const source: ByteSource = {
     name,
     byteLength,
+    readsAtOnce: READS_AT_ONCE,
     async read(offset, length, signal) {
       checkNotAborted(signal, name);
       checkRange(source, offset, length);

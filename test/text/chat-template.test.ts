@@ -30,6 +30,14 @@ describe.each(['llava15', 'llava_linear'])('a conversation with a picture: %s', 
     expect(ids).toEqual(inputIds(golden, name));
   });
 
+  it('never looks into a picture that lies in memory', () => {
+    const refuse = (): never => expect.fail('the template read a picture');
+    const image = new Proxy({}, { get: refuse, has: refuse, ownKeys: refuse });
+    const ask = (part: object) =>
+      template.render([{ role: 'user', content: [part, { type: 'text', text: 'What is it?' }] } as Message]);
+    expect(ask({ type: 'image', image })).toBe(ask({ type: 'image' }));
+  });
+
   it('takes content that is plain text', () => {
     expect(template.render([{ role: 'user', content: 'Hello' }])).toBe('USER: Hello ASSISTANT:');
   });

@@ -5,7 +5,7 @@ import { readChunks } from '../../src/weights/chunks.ts';
 import type { TensorEntry } from '../../src/weights/safetensors.ts';
 
 /** A file whose byte i is i % 251, made as it is read; counts bytes that are read and not yet given back. */
-function countingSource(byteLength: number) {
+function countingSource(byteLength: number, readsAtOnce?: number) {
   let outstanding = 0;
   let peak = 0;
   let running = 0;
@@ -13,6 +13,7 @@ function countingSource(byteLength: number) {
   const source: ByteSource = {
     name: 'counting',
     byteLength,
+    ...(readsAtOnce !== undefined && { readsAtOnce }),
     async read(offset, length) {
       lengths.push(length);
       outstanding += length;
@@ -60,6 +61,22 @@ test.each([256, 8192])('host memory is two chunks for a tensor of %i KiB', async
   expect(counting.peak()).toBe(2 * chunkBytes);
 });
 
+test('a source that reads three at once has three under way, and four chunks in memory', async () => {
+  const { source, lengths, release, peak, running } = countingSource(160, 3);
+  const chunks = readChunks([tensor(source, 'w', 0, 160)], { chunkBytes: 16 });
+  const offsets: number[] = [];
+  const begun: number[] = [];
+  for (let next = await chunks.next(); !next.done; next = await chunks.next()) {
+    offsets.push(next.value.offsetBytes);
+    begun.push(lengths.length);
+    release(next.value.bytes.length);
+  }
+  expect(offsets).toEqual([0, 16, 32, 48, 64, 80, 96, 112, 128, 144]);
+  expect(begun).toEqual([4, 5, 6, 7, 8, 9, 10, 10, 10, 10]);
+  expect(peak()).toBe(4 * 16);
+  expect(running()).toBe(0);
+});
+
 test('the next read is under way while a chunk is used', async () => {
   const { source, lengths } = countingSource(64);
   const seen: number[] = [];
@@ -102,8 +119,8 @@ test('nothing is read for no tensors', async () => {
   expect(lengths).toEqual([]);
 });
 
-test('a consumer that stops early leaves no read running', async () => {
-  const { source, running } = countingSource(64);
+test.each([1, 3])('a consumer that stops early leaves none of %i reads running', async (readsAtOnce) => {
+  const { source, running } = countingSource(64, readsAtOnce);
   for await (const _ of readChunks([tensor(source, 'w', 0, 64)], { chunkBytes: 16 })) break;
   expect(running()).toBe(0);
 });

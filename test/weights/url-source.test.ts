@@ -2,6 +2,7 @@ import { afterEach, expect, test } from 'vitest';
 import { AbortError, InputError, WeightError } from '../../src/core/errors.ts';
 import { openCheckpoint } from '../../src/weights/checkpoint.ts';
 import { memoryFiles, readJson, readText, urlFiles } from '../../src/weights/checkpoint-files.ts';
+import { readChunks } from '../../src/weights/chunks.ts';
 import { readTensor } from '../../src/weights/read-tensor.ts';
 import { urlSource } from '../../src/weights/url-source.ts';
 import { encodeSafetensors } from '../../src/weights/write-safetensors.ts';
@@ -233,4 +234,26 @@ test('a URL with no weights says what was looked for', async () => {
   await expect(openCheckpoint(urlFiles(`${server.url}/m`))).rejects.toThrow(
     /\/m\/: holds neither model\.safetensors nor model\.safetensors\.index\.json; expected one of them/,
   );
+});
+
+test('ranges of a file are asked for before those ahead of them have come', async () => {
+  const waiting: (() => void)[] = [];
+  let most = 0;
+  // Answers only when three ask, or when there is nothing else to ask for: one request at a time would wait forever.
+  let asked = 0;
+  const source = await openModel(
+    afterProbe((request, response) => {
+      waiting.push(() => honest(request, response));
+      most = Math.max(most, waiting.length);
+      if (++asked === 10 || waiting.length === 3) for (const answer of waiting.splice(0)) answer();
+    }),
+  );
+  const entry = { name: 'w', dtype: 'U8', shape: [1000], source, offsetBytes: 0, byteLength: 1000 } as const;
+  const seen: number[] = [];
+  for await (const { bytes, offsetBytes } of readChunks([entry], { chunkBytes: 104 })) {
+    expect(bytes).toEqual(FILE.subarray(offsetBytes, offsetBytes + bytes.length));
+    seen.push(offsetBytes);
+  }
+  expect(seen).toEqual([0, 104, 208, 312, 416, 520, 624, 728, 832, 936]);
+  expect(most).toBe(3);
 });
