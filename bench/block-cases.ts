@@ -7,10 +7,12 @@ import type { LlamaConfig } from '../src/models/llama/config.ts';
 import { llamaDecoder } from '../src/models/llama/decoder.ts';
 import type { Parameters } from '../src/models/parameters.ts';
 import { siglipLayer } from '../src/models/siglip/encoder-layer.ts';
+import { growingAttentionCase } from './kernel-builders.ts';
 import { type KernelCase, kernelCase } from './kernel-case.ts';
 import {
   type DecoderSizes,
   decoderSizes,
+  LLAMA_1B,
   LLAMA_135M,
   SIGLIP_SO400M,
   VIT_B,
@@ -120,9 +122,15 @@ export const blockCases: readonly KernelCase[] = [
   ),
 ];
 
+/** Tokens in a cache. */
+const PASTS = [64, 256, 1024, 2048, 4096, 8192];
+
 /** How time grows: with the tokens of a prompt, the tokens before one, the pictures at once. One curve per op. */
 export const growthCases: readonly KernelCase[] = [
   ...[16, 32, 64, 128, 256, 512].map((seq) => decoderCase(LLAMA_135M, 'f32', seq, 0)),
-  ...[64, 256, 1024, 4096].map((past) => decoderCase(LLAMA_135M, 'f32', 1, past)),
+  ...PASTS.map((past) => decoderCase(LLAMA_135M, 'f32', 1, past)),
+  ...[LLAMA_135M, LLAMA_1B].flatMap(({ numAttentionHeads: heads, numKeyValueHeads: kvHeads, headDim }) =>
+    PASTS.map((past) => growingAttentionCase({ heads, kvHeads, keys: past + 1, headDim })),
+  ),
   ...[1, 2, 4, 8].map((pictures) => visionCase(VIT_B, 'f32', pictures)),
 ];

@@ -27,7 +27,7 @@ export function boundOf(costs: readonly Cost[], limits: Limits): Bound {
 }
 
 /** The best bandwidth of a kernel over any buffer that is not much smaller: what fits a cache is held to the cache. */
-export function bandwidthFor(byteLength: number, { read, copy }: Limits): number {
+export function bandwidthFor(byteLength: number, { read, copy }: Pick<Limits, 'read' | 'copy'>): number {
   const best = (bandwidths: readonly Bandwidth[]): number => {
     const floor = Math.max(
       0,

@@ -77,16 +77,27 @@ export interface CacheSizes {
 }
 
 /** One query against a full cache, several query heads to a key head. */
-export function decodeAttentionCase({ heads, kvHeads, keys, headDim }: CacheSizes): KernelCase {
-  const cache = [1, keys, kvHeads, headDim];
-  return kernelCase({
-    op: 'attention decode',
-    shape: `${heads}/${kvHeads}x${keys}x${headDim}`,
+export const decodeAttentionCase = ({ heads, kvHeads, keys, headDim }: CacheSizes): KernelCase =>
+  cacheCase('attention decode', `${heads}/${kvHeads}x${keys}x${headDim}`, { heads, kvHeads, keys, headDim });
+
+/** The same as one of a curve over the tokens in the cache. */
+export const growingAttentionCase = (sizes: CacheSizes): KernelCase =>
+  cacheCase(
+    `attention decode ${sizes.heads}/${sizes.kvHeads}x${sizes.headDim}`,
+    `past=${sizes.keys - 1}`,
+    sizes,
+  );
+
+const cacheCase = (op: string, shape: string, { heads, kvHeads, keys, headDim }: CacheSizes): KernelCase =>
+  kernelCase({
+    op,
+    shape,
     dtype: 'f32',
-    build: (operand, graph) =>
-      attention(operand('q', [1, 1, heads, headDim]), operand('k', cache), operand('v', cache), {
+    build(operand, graph) {
+      const cache = [1, keys, kvHeads, headDim];
+      return attention(operand('q', [1, 1, heads, headDim]), operand('k', cache), operand('v', cache), {
         causal: true,
         past: graph.constant('past', Uint32Array.of(keys - 1), [1]),
-      }),
+      });
+    },
   });
-}

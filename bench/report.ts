@@ -2,6 +2,7 @@ import { formatTable } from '../src/cli/table.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import { type BoundBy, boundOf } from './bound.ts';
 import type { Environment } from './environment.ts';
+import { cacheGrowth, formatGrowth } from './growth.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
 import { formatImages, type ImageRow } from './image-report.ts';
 import type { Limits } from './limits.ts';
@@ -162,6 +163,7 @@ export const formatReport = (report: BenchReport): string =>
     formatHeading(report),
     formatLimits(report.limits),
     formatRows(report.rows),
+    formatGrowth(cacheGrowth(report.rows, report.limits)),
     formatModels(report.models),
     formatRandomModels(report.randomModels),
     formatImages(report.images ?? []),

@@ -60,9 +60,9 @@ const typesKey = (tensors: Named<TensorType>): string =>
     .map(([name, { dtype, shape }]) => `${name}:${dtype}[${shape.join()}]`)
     .join(' ');
 
-/** Whether some kernel can run `node` on the adapter. */
-export const isServed = (node: IrNode, caps: Caps, kernels: readonly Kernel[]): boolean =>
-  findCandidates(node, caps, kernels).candidates.length > 0;
+/** Least time of a node on the adapter by the cost model; undefined where none of `kernels` can run it. */
+export const estimateMs = (node: IrNode, caps: Caps, kernels: readonly Kernel[]): number | undefined =>
+  findCandidates(node, caps, kernels).candidates[0]?.estimateMs;
 
 function choose(node: IrNode, signature: string, caps: Caps, kernels: readonly Kernel[]): Choice {
   const { candidates, refusals } = findCandidates(node, caps, kernels);

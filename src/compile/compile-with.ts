@@ -1,6 +1,6 @@
 import type { Caps } from '../core/caps.ts';
 import type { Graph } from '../graph/graph.ts';
-import { callSignature, createChooser, isServed } from './choose.ts';
+import { callSignature, createChooser, estimateMs } from './choose.ts';
 import { fuse } from './fuse.ts';
 import { type Ir, type IrNode, lower } from './ir.ts';
 import type { KernelSet } from './kernel-sets.ts';
@@ -63,6 +63,6 @@ function prepare(
 /** The rules that `sets` bring for this adapter. */
 export function groupRules(sets: readonly KernelSet[], caps: Caps): readonly (readonly RewriteRule[])[] {
   const kernels = kernelsOf(sets);
-  const serves = (node: IrNode): boolean => isServed(node, caps, kernels);
-  return sets.flatMap(({ rewrites }) => rewrites?.(caps, serves) ?? []);
+  const estimate = (node: IrNode): number | undefined => estimateMs(node, caps, kernels);
+  return sets.flatMap(({ rewrites }) => rewrites?.(caps, estimate) ?? []);
 }

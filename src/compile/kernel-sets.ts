@@ -4,7 +4,7 @@ import type { Kernel } from '../kernels/kernel.ts';
 import { TENSOR_KERNELS } from '../kernels/tensor-kernels.ts';
 import { TRAINING_KERNELS } from '../kernels/training-kernels.ts';
 import type { RewriteRule } from './rewrite.ts';
-import { attentionPartsRules } from './rewrites/attention-parts.ts';
+import { attentionPartsRules, type EstimateMs } from './rewrites/attention-parts.ts';
 import { linearGroupRules, normGroupRules, type Serves } from './rewrites/linear-group.ts';
 
 /**
@@ -13,8 +13,8 @@ import { linearGroupRules, normGroupRules, type Serves } from './rewrites/linear
  */
 export interface KernelSet {
   readonly kernels: readonly Kernel[];
-  /** Lists of rules, one after another. `serves` says whether some kernel given can run a node. */
-  readonly rewrites?: (caps: Caps, serves: Serves) => readonly (readonly RewriteRule[])[];
+  /** Lists of rules, one after another. `estimateMs` is of the kernels given. */
+  readonly rewrites?: (caps: Caps, estimateMs: EstimateMs) => readonly (readonly RewriteRule[])[];
 }
 
 /** Every op that models are written in: this set alone runs any graph but one that samples, pages or trains. */
@@ -23,10 +23,11 @@ export const tensorKernels: KernelSet = { kernels: TENSOR_KERNELS };
 /** What makes steps of one token fast (groups of linears, rope with its cache, long caches in parts), pages, sampling. */
 export const decodingKernels: KernelSet = {
   kernels: DECODING_KERNELS,
-  rewrites(caps, serves) {
+  rewrites(caps, estimateMs) {
+    const serves: Serves = (node) => estimateMs(node) !== undefined;
     // On a CPU the vector's norm is read again for every few sums, which costs more than a dispatch of its own.
     const norms = caps.kind === 'software' ? [] : [normGroupRules(serves)];
-    return [linearGroupRules(serves), ...norms, attentionPartsRules(caps, serves)];
+    return [linearGroupRules(serves), ...norms, attentionPartsRules(caps, estimateMs)];
   },
 };
 

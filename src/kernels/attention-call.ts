@@ -116,17 +116,12 @@ export function attentionCost({ params, dtypes }: AttentionCall): Cost {
   return { flops: scores * (4 * headDim + 5), bytesRead: qBytes + kvBytes + maskBytes, bytesWritten: qBytes };
 }
 
-/**
- * `queryPosition(b, i)`, `keyRange(b, firstQuery, lastQuery)`, and `finishScore(raw, b, h, i, j, end, position)`:
- * softcap, then masks, for `width` keys from j on at once, those from `end` on hidden. h, i and j are head, query and
- * key.
- */
-export function attentionMasking({ dtypes }: KernelShape, width: 1 | 4): Snippet {
+/** `HIDDEN`, `queryPosition(b, i)` and `keyRange(b, firstQuery, lastQuery)`: the keys that some of these queries see. */
+export function attentionRange({ dtypes }: KernelShape): Snippet {
   const past = dtypes.past ? 'i32(past[b])' : 'i32(params.keys) - i32(params.queries)';
   const written = dtypes.past ? 'min(params.keys, past[b] + params.queries)' : 'params.keys';
-  const [float, int, bool] = width === 4 ? ['vec4f', 'vec4i', 'vec4<bool>'] : ['f32', 'i32', 'bool'];
   return {
-    name: 'attentionMasking',
+    name: 'attentionRange',
     code: `
       // A score that hides its key: finite, so that differences of scores stay numbers.
       const HIDDEN = -3.0e38;
@@ -145,7 +140,21 @@ export function attentionMasking({ dtypes }: KernelShape, width: 1 | 4): Snippet
         ${dtypes.span ? SPAN_RANGE : ''}
         return vec2u(vec2i(clamp(begin, 0, written), clamp(end, 0, written)));
       }
+    `,
+  };
+}
 
+/**
+ * `attentionRange`, and `finishScore(raw, b, h, i, j, end, position)`: softcap, then masks, for `width` keys from j on at
+ * once, those from `end` on hidden. h, i and j are head, query and key.
+ */
+export function attentionMasking(shape: KernelShape, width: 1 | 4): Snippet {
+  const { dtypes } = shape;
+  const [float, int, bool] = width === 4 ? ['vec4f', 'vec4i', 'vec4<bool>'] : ['f32', 'i32', 'bool'];
+  return {
+    name: 'attentionMasking',
+    uses: [attentionRange(shape)],
+    code: `
       fn isVisible(b: u32, i: u32, position: i32, key: ${int}) -> ${bool} {
         let inPast = ${bool}(params.causal == 0u) | (key <= ${int}(position));
         let inWindow = ${bool}(params.window == 0u) | (${int}(position) - key < ${int}(i32(params.window)));

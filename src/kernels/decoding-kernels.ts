@@ -1,3 +1,4 @@
+import { attentionGroup, attentionGroupParts } from './attention-group.ts';
 import { attentionPaged } from './attention-paged.ts';
 import { attentionQueryParts } from './attention-query.ts';
 import type { Kernel } from './kernel.ts';
@@ -15,6 +16,8 @@ import { sampleTokenRadix } from './sample-token-radix.ts';
 
 /** Kernels of what only generation asks for: steps of one token made of fewer dispatches, paged caches, sampling. */
 export const DECODING_KERNELS: readonly Kernel[] = [
+  attentionGroup,
+  attentionGroupParts,
   attentionPaged,
   attentionQueryParts,
   linearGroupMatvecSubgroup,

@@ -8,13 +8,16 @@ import type { RewriteRule } from '../rewrite.ts';
 
 /** A part has this many keys of a full cache at least; joining parts costs a dispatch. */
 const LEAST_KEYS = 256;
-/** Workgroups that keep an adapter busy, a few for each multiprocessor. The few cores of a CPU are so by themselves. */
-const BUSY_WORKGROUPS = { software: 1, integrated: 64, discrete: 256, unknown: 64 } as const;
+/** Workgroups that keep an adapter busy, a few for each multiprocessor, or so many for each core that all end together. */
+const BUSY_WORKGROUPS = { software: 12, integrated: 64, discrete: 256, unknown: 64 } as const;
+
+/** Least time of a node on this adapter by the cost model; undefined where no kernel serves it. */
+export type EstimateMs = (node: IrNode) => number | undefined;
 
 /** One query per row over a long cache: its keys are cut into parts that run side by side, then joined. */
 export const attentionPartsRules = (
   { kind }: Pick<Caps, 'kind'>,
-  serves: (node: IrNode) => boolean,
+  estimateMs: EstimateMs,
 ): readonly RewriteRule[] => [
   {
     name: 'attention in parts',
@@ -26,7 +29,9 @@ export const attentionPartsRules = (
       if (!q || !k || !v || !past || span || mask || queries !== 1) return undefined;
       const { slidingWindow } = node.attrs as AttentionAttrs;
       const seen = Math.min(keys, slidingWindow ?? keys);
-      const wanted = Math.ceil(BUSY_WORKGROUPS[kind] / (batch * dim(q.shape, 2)));
+      // On a CPU a workgroup serves all query heads of a kv head, on a GPU each has its own.
+      const heads = dim((kind === 'software' ? k : q).shape, 2);
+      const wanted = Math.ceil(BUSY_WORKGROUPS[kind] / (batch * heads));
       const parts = Math.min(wanted, Math.floor(seen / LEAST_KEYS));
       if (parts < 2) return undefined;
       const y = required(node.outputs, 'y', node.op.name);
@@ -54,7 +59,10 @@ export const attentionPartsRules = (
         attrs: { dtype: y.dtype },
         fused: [mergeAttention.name],
       };
-      return serves(cut) && serves(joined) ? { nodes: [cut, joined] } : undefined;
+      if (estimateMs(joined) === undefined) return undefined;
+      // The kernel of the parts may be one that a CPU is slow with.
+      const most = kind === 'software' ? (estimateMs(node) ?? 0) : Number.POSITIVE_INFINITY;
+      return (estimateMs(cut) ?? Number.POSITIVE_INFINITY) <= most ? { nodes: [cut, joined] } : undefined;
     },
   },
 ];

@@ -111,6 +111,18 @@ export const attentionCases: readonly OpCase[] = [
     { past: perRow([30, 3]) },
   ),
   attentionCase(
+    'one token on a cache, three heads of 64 per kv head, softcap',
+    { batch: 2, queries: 1, keys: 70, heads: 6, kvHeads: 2, headDim: 64 },
+    { causal: true, softcap: 0.5 },
+    { past: perRow([66, 0]) },
+  ),
+  attentionCase(
+    'one token on a cache that is not all written',
+    { batch: 3, queries: 1, keys: 12 },
+    { causal: true },
+    { past: perRow([1, 11, 5]), ...unwritten(3, 12, 2) },
+  ),
+  attentionCase(
     'a prefix',
     { batch: 2, queries: 13 },
     { causal: true },
