@@ -2,7 +2,11 @@ import { attentionGroup, attentionGroupParts } from './attention-group.ts';
 import { attentionPaged } from './attention-paged.ts';
 import { attentionQueryParts } from './attention-query.ts';
 import type { Kernel } from './kernel.ts';
-import { linearGroupMatvecSubgroup, linearGroupMatvecWorkgroup } from './linear-group-matvec.ts';
+import {
+  linearGroupMatvecLanes,
+  linearGroupMatvecSubgroup,
+  linearGroupMatvecWorkgroup,
+} from './linear-group-matvec.ts';
 import { linearGroupPackedBroadcast } from './linear-group-packed-broadcast.ts';
 import {
   linearGroupPackedMatvecSubgroup,
@@ -20,6 +24,7 @@ export const DECODING_KERNELS: readonly Kernel[] = [
   attentionGroupParts,
   attentionPaged,
   attentionQueryParts,
+  linearGroupMatvecLanes,
   linearGroupMatvecSubgroup,
   linearGroupMatvecWorkgroup,
   linearGroupPackedBroadcast,

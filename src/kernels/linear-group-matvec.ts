@@ -15,8 +15,15 @@ import {
   supportsTimes,
   weightName,
 } from './linear-group-call.ts';
-import { softwareWork } from './product-work.ts';
-import { type ThreadSum, throughSubgroups, throughWorkgroupMemory } from './thread-sum.ts';
+import { hasSubgroupsOf, softwareWork } from './product-work.ts';
+import { type ThreadSum, throughSubgroups, throughWorkgroupMemory, withinSubgroup } from './thread-sum.ts';
+
+/** As in `linear_matvec_*`: what barriers cost a CPU beyond one SIMD vector of lanes, and within it. */
+const LARGE_WORKGROUP = 4;
+const ONE_VECTOR = 1.3;
+/** Loads of weights in a step, beyond which a CPU adapter's loop fits no cache of instructions, and what that costs. */
+const MOST_LOADS = 8;
+const LARGE_LOOP = 1.8;
 
 /**
  * linearGroup of float weights for one vector: as `linear_matvec_*`, with the columns of a workgroup spread over the
@@ -28,16 +35,18 @@ import { type ThreadSum, throughSubgroups, throughWorkgroupMemory } from './thre
  *     share of w1        │         │         │     │     gate and up: 1 : 1. `times` takes as many tiles as one.
  *     share of w2        │         │         │     │
  */
-function groupMatvec(name: string, sum: ThreadSum): Kernel {
+function groupMatvec(name: string, sum: ThreadSum, workgroupSizes: readonly number[]): Kernel {
   return defineKernel({
     name,
     op: linearGroup,
     bindings: linearGroupBindings,
     params: linearGroupParams,
-    tuning: { workgroupSize: [64, 8], times: [1, 2] },
+    tuning: { workgroupSize: workgroupSizes, times: [1, 2] },
     prepare: prepareFloatGroup,
-    supports(call, { times }, { features }) {
-      if (sum.builtin !== '' && !features.subgroups) return 'the adapter has no subgroups';
+    supports(call, { workgroupSize, times }, caps) {
+      if (sum === throughSubgroups && !caps.features.subgroups) return 'the adapter has no subgroups';
+      if (sum === withinSubgroup && !hasSubgroupsOf(workgroupSize, caps))
+        return `the adapter's subgroups are not of ${workgroupSize}`;
       return supportsTimes(call, times);
     },
     elements: (shape) => vec4Elements(shape, 'x', 'norm', 'w0', 'w1', 'w2'),
@@ -92,13 +101,21 @@ function groupMatvec(name: string, sum: ThreadSum): Kernel {
         lanes: workgroupSize,
       });
       // Barriers between the vectors of a large workgroup are coroutine switches on a CPU.
-      return ((workgroupSize > 8 ? 4 : 1) * work) / (tiles * columns * params.k);
+      const switching = sum === withinSubgroup ? 1 : workgroupSize > 8 ? LARGE_WORKGROUP : ONE_VECTOR;
+      const loop = columns > MOST_LOADS ? LARGE_LOOP : 1;
+      return (switching * loop * work) / (tiles * columns * params.k);
     },
   });
 }
 
-export const linearGroupMatvecSubgroup = groupMatvec('linear_group_matvec_subgroup', throughSubgroups);
+export const linearGroupMatvecLanes = groupMatvec('linear_group_matvec_lanes', withinSubgroup, [8, 4]);
+export const linearGroupMatvecSubgroup = groupMatvec(
+  'linear_group_matvec_subgroup',
+  throughSubgroups,
+  [64, 8],
+);
 export const linearGroupMatvecWorkgroup = groupMatvec(
   'linear_group_matvec_workgroup',
   throughWorkgroupMemory,
+  [64, 8],
 );
