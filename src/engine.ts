@@ -1,6 +1,8 @@
 /**
  * The tensor engine by itself, `tessera-vlm/engine`: graphs, the compiler with its kernels, the device, weights from
  * safetensors, sessions. No models, no text, no pictures, no training; under 60 KB compressed.
+ *
+ * @module tessera-vlm/engine
  */
 
 export { type CompileOptions, compileWith } from './compile/compile-with.ts';

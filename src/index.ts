@@ -1,4 +1,8 @@
-/** The public API of `tessera-vlm`. */
+/**
+ * The public API: models that answer and embed, pictures, videos, training, looking inside.
+ *
+ * @module tessera-vlm
+ */
 
 export { type GradOptions, grad } from './autograd/grad.ts';
 export { explain, explainNode } from './compile/explain.ts';

@@ -9,6 +9,7 @@ import { zeros } from './broadcast.ts';
 import { createGradientSums, type GradientSums } from './gradient-sum.ts';
 import { gradientOf } from './registry.ts';
 
+/** What of the forward pass is kept for the gradients, and what is computed twice. */
 export interface GradOptions {
   /**
    * Activation checkpointing (Chen et al. 2016, arXiv 1604.06174): what matches in the scopes of nodes names a segment,

@@ -13,6 +13,7 @@ import { splitWeightRules } from './rewrites/split-weights.ts';
 import { schedule } from './schedule.ts';
 import { resolveStorage, type Storage } from './storage.ts';
 
+/** What must stay readable, and whether ops are merged. */
 export interface CompileOptions {
   /** Names given by `named()` to intermediates that become outputs of the plan; nothing is fused over them. */
   readonly keep?: readonly string[];

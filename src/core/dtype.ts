@@ -2,10 +2,13 @@ import { dim, elementCount, type Shape } from './shape.ts';
 
 /** Element types a graph tensor can have on the GPU. WGSL names all but the packed ones alike. */
 export const DTYPES = ['f32', 'f16', 'i32', 'u32', 'q8', 'q4'] as const;
+/** An element type: `f32`, `f16`, `i32`, `u32`, and for weights `q8` and `q4`. */
 export type DType = (typeof DTYPES)[number];
+/** What activations and inputs of arithmetic are stored as; sums are f32 in either case. */
 export type FloatDType = 'f32' | 'f16';
 /** Integers of 8 or 4 bits in blocks along the last axis, each with a scale: for weights alone. See `packedRow`. */
 export type PackedDType = 'q8' | 'q4';
+/** What a weight matrix can be stored as. */
 export type WeightDType = FloatDType | PackedDType;
 
 /** Bytes of one element on the GPU; of the packed ones on average, scales included: to count by, not to address by. */

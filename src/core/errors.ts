@@ -14,6 +14,7 @@ export type ErrorCode =
   | 'aborted'
   | 'internal';
 
+/** What the engine throws on purpose: `code` says of which kind, the message where, what was wrong and what to do. */
 export class EngineError extends Error {
   readonly code: ErrorCode;
   constructor(code: ErrorCode, message: string, options?: ErrorOptions) {

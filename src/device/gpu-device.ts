@@ -20,6 +20,7 @@ export interface Device {
 
   /** Zero-filled. Throws where `byteLength` is no positive multiple of 4 or over the adapter's limit. */
   createBuffer(options: BufferOptions): GPUBuffer;
+  /** Frees a buffer that `createBuffer` made and takes it off `memory`; passes that were submitted still finish. */
   destroyBuffer(buffer: GPUBuffer): void;
   /** Copies out through a pooled staging buffer; any offset and length within the buffer will do. */
   readBuffer(buffer: GPUBuffer, offsetBytes: number, byteLength: number): Promise<ArrayBuffer>;
@@ -43,6 +44,7 @@ export interface Device {
   guard<T>(where: string, promise: Promise<T>): Promise<T>;
   /** Throws when the device is lost or disposed, or an uncaptured error was not reported yet. */
   check(where: string): void;
+  /** Settles when the GPU has done all that was submitted. Throws DeviceError for a fault or a loss on the way. */
   onSubmittedWorkDone(): Promise<void>;
   /** Frees everything; idempotent. Throws an uncaptured error that no call has reported yet. */
   dispose(): void;

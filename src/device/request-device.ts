@@ -13,6 +13,7 @@ import {
 import { createDevice, type Device } from './gpu-device.ts';
 import type { TuningKey } from './tuning-cache.ts';
 
+/** Which adapter, and how much of it is used. */
 export interface RequestDeviceOptions {
   /** `gpu`, `lavapipe`, `swiftshader`, or part of an adapter's name; in Node default `TESSERA_ADAPTER`. */
   readonly adapter?: string | undefined;

@@ -8,16 +8,19 @@ import type { CaptureTowersRequest } from './capture.ts';
 import type { PatchEmbeddings } from './patch-embeddings.ts';
 import type { Score } from './scores.ts';
 
+/** How pictures are embedded. */
 export interface EmbedImageOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How texts are embedded. */
 export interface EmbedTextOptions {
   /** Cuts texts that are too long, as the reference's `truncation=True`; default false: such a text is an error. */
   readonly truncate?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
+/** How labels become texts, and their scores probabilities. */
 export interface ClassifyOptions extends EmbedTextOptions {
   /** Sentence that each label is put into at `{}`: `a photo of a {}`. Default the label alone. */
   readonly template?: string | undefined;
@@ -57,6 +60,7 @@ export interface ContrastiveModel {
 
   /** A text's unit vector, [E]. Throws InputError for one that is too long. */
   embedText(text: string, options?: EmbedTextOptions): Promise<Float32Array>;
+  /** Of each text, in batches. Throws InputError naming the first that is too long. */
   embedText(texts: readonly string[], options?: EmbedTextOptions): Promise<Float32Array[]>;
 
   /** A unit vector per patch of a picture, to compare with texts. Throws as `loadPicture`, and UnsupportedError. */

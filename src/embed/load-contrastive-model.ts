@@ -18,6 +18,7 @@ import { logitParameterReader } from './logit-parameters.ts';
 import { embedPatches, readPicture } from './patch-embeddings.ts';
 import { createImageRunner, createTextRunner, type DualEncoderRuntime } from './tower-runner.ts';
 
+/** As `LoadOptions`, and which of the towers are loaded at first. */
 export interface LoadContrastiveOptions extends Omit<LoadOptions, 'adapters' | 'warm'> {
   /**
    * Towers to load at once; the other one's weights are loaded when it is first asked for. A text tower may hold the

@@ -22,6 +22,7 @@ import { type LoadOptions, startModel } from './load-model.ts';
 import { newWeights, type PartName } from './new-weights.ts';
 import type { VisionLanguageModel } from './vision-language-model.ts';
 
+/** The parts of a model, and, as in `LoadOptions`, how it is loaded. */
 export interface ComposeOptions extends Omit<LoadOptions, 'adapters'> {
   /** A checkpoint with a CLIP or SigLIP tower: alone, of a dual encoder, or of a vision language model. */
   readonly encoder: PartSource | NewEncoder;

@@ -9,6 +9,7 @@ export interface GenerationResult {
   readonly stats: GenerationStats;
 }
 
+/** Counts and times of one answer. */
 export interface GenerationStats {
   readonly promptTokens: number;
   /** Of these, how many were in the KV cache from the answer before. */

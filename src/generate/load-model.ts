@@ -26,6 +26,7 @@ import type { ModelRuntime } from './sessions.ts';
 import type { GenerateOptions, LoadProgress, VisionLanguageModel } from './vision-language-model.ts';
 import { summarizeWeights } from './weights-summary.ts';
 
+/** Where a model runs, how its weights are stored, and what is merged into them. */
 export interface LoadOptions {
   /** `gpu`, `lavapipe`, `swiftshader`, or part of an adapter's name. */
   readonly adapter?: string | undefined;
@@ -41,7 +42,9 @@ export interface LoadOptions {
    * models that are not asked, but looked into.
    */
   readonly warm?: boolean | GenerateOptions | undefined;
+  /** Called after every chunk of the weights and after every pipeline. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /** Stops loading with AbortError; what was allocated is freed. */
   readonly signal?: AbortSignal | undefined;
 }
 

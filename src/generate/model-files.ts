@@ -1,8 +1,10 @@
 import { InputError } from '../core/errors.ts';
 import { type CheckpointFiles, urlFiles } from '../weights/checkpoint-files.ts';
 
+/** A variable, since bundlers take `new URL('...', import.meta.url)` for an asset to copy, and this one is a folder. */
+const HERE = import.meta.url;
 /** Where the built-in model lies, seen from this file in `src` and in `dist` alike. */
-const BUILT_IN = new URL('../../models/demo/', import.meta.url);
+const BUILT_IN = new URL('../../models/demo/', HERE);
 
 /** The files of a checkpoint folder (Node), of an http(s) address, or those given; the built-in model's by default. */
 export async function openModelFiles(

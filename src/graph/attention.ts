@@ -3,6 +3,7 @@ import { attention as attentionOp } from '../ops/attention.ts';
 import { applyOne } from './apply.ts';
 import type { Tensor } from './tensor.ts';
 
+/** Scale, order and masks of attention, all optional. */
 export interface AttentionOptions {
   /** Default 1/sqrt(headDim). */
   readonly scale?: number;

@@ -2,6 +2,7 @@ import { conv2d as conv2dOp } from '../ops/conv2d.ts';
 import { applyOne } from './apply.ts';
 import type { Tensor } from './tensor.ts';
 
+/** Bias and geometry of a convolution. */
 export interface Conv2dOptions {
   readonly bias?: Tensor;
   /** Default 1. */

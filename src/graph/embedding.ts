@@ -3,6 +3,7 @@ import { embedding as embeddingOp } from '../ops/embedding.ts';
 import { applyOne } from './apply.ts';
 import type { Tensor } from './tensor.ts';
 
+/** What a gather gives, and from which part of a table. */
 export interface EmbeddingOptions {
   /** dtype of the result. */
   readonly dtype: FloatDType;

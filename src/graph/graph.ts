@@ -94,6 +94,7 @@ export class Graph {
     return outputs;
   }
 
+  /** What a tensor is printed by: the name that `named` gave it, its source's, or a number. */
   nameOf(tensor: Tensor): string {
     const label = this.labels.get(tensor.id);
     if (label !== undefined) return label;

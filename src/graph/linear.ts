@@ -3,6 +3,7 @@ import { linear as linearOp } from '../ops/linear.ts';
 import { applyOne } from './apply.ts';
 import type { Tensor } from './tensor.ts';
 
+/** What follows the product, within the same kernel. */
 export interface LinearOptions {
   /** [N] */
   readonly bias?: Tensor | undefined;

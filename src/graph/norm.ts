@@ -15,6 +15,7 @@ export interface AddNorm {
   readonly y: Tensor;
 }
 
+/** How the weight is stored. */
 export interface RmsNormOptions {
   /** Added to the weight: 1 in Gemma, default 0. */
   readonly offset?: number;

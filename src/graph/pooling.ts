@@ -3,6 +3,7 @@ import * as ops from '../ops/pooling.ts';
 import { applyOne } from './apply.ts';
 import type { Tensor } from './tensor.ts';
 
+/** Windows, [height, width]. */
 export interface AvgPool2dOptions {
   readonly kernel: Size2d;
   /** Default: the kernel, so that windows touch. */

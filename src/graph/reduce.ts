@@ -5,6 +5,7 @@ import { exp, log, mul, rsqrt, square, sub } from './math.ts';
 import { reshape } from './movement.ts';
 import type { Tensor } from './tensor.ts';
 
+/** The shape of what comes out. */
 export interface ReduceOptions {
   /** Leaves the reduced axes in place with size 1; default false. */
   readonly keepDims?: boolean;

@@ -2,6 +2,7 @@ import { rope as ropeOp } from '../ops/rope.ts';
 import { applyOne } from './apply.ts';
 import type { Tensor } from './tensor.ts';
 
+/** Which dims turn together. */
 export interface RopeOptions {
   /** True where neighbouring dims turn together; default false, dim i with dim i + R/2. */
   readonly interleaved?: boolean;

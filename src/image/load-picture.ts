@@ -7,6 +7,7 @@ import type { DecodeOptions } from './picture-file.ts';
 
 /** A path (Node), an http(s) or file URL, an encoded file in memory, or a decoded picture. */
 export type PictureSource = string | URL | Uint8Array | Blob | Picture;
+/** Limits of a picture: bytes and time of a download and whether it may come from a private network, and pixels. */
 export type LoadPictureOptions = FetchLimits & Pick<DecodeOptions, 'maxPixels'>;
 
 /**

@@ -9,6 +9,7 @@ import { type HeatMap, pictureOf, tileMaps } from './heat-map.ts';
 import { softmaxRow, topOf } from './softmax.ts';
 import { tokenText } from './token-text.ts';
 
+/** Where the lens looks, and how many tokens it names. */
 export interface LensOptions {
   /** Places in the prompt and answer to look at; default those that each token of the answer was read from. */
   readonly positions?: readonly number[];
@@ -121,6 +122,7 @@ export interface WordMap {
   readonly text: string;
 }
 
+/** Which layer and picture a map of words is of. */
 export interface WordMapOptions {
   /** 0 is before the first layer; default after the last. */
   readonly layer?: number | undefined;

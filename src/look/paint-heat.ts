@@ -3,6 +3,7 @@ import { resize } from '../image/resize.ts';
 import { colourOf } from './colour-scale.ts';
 import { type HeatMap, valueAt } from './heat-map.ts';
 
+/** Size and scale of a painted map. */
 export interface PaintOptions {
   /** Longer edge of the result in pixels; default the picture's own. */
   readonly edge?: number;

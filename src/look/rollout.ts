@@ -2,6 +2,7 @@ import { InputError } from '../core/errors.ts';
 import { formatShape } from '../core/shape.ts';
 import type { CapturedTensor } from '../generate/captured.ts';
 
+/** What stands for the residual connections, and of which tile. */
 export interface RolloutOptions {
   /** Share of each layer's attention that stands for the residual connection; the paper's, and the default, is 0.5. */
   readonly residual?: number;

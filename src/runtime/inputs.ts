@@ -10,6 +10,7 @@ export interface DeviceTensor {
   readonly byteLength: number;
 }
 
+/** What a run takes for an input: values on the host, or a tensor that is on the GPU already. */
 export type InputValue = HostArray | DeviceTensor;
 
 type Inputs = Readonly<Record<string, InputValue>>;

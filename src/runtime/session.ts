@@ -10,6 +10,7 @@ import { createReadBack, type ReadTarget } from './read-back.ts';
 import type { StateStore } from './state-store.ts';
 import type { WeightStore } from './weight-store.ts';
 
+/** The stores a session takes weights and states from, and what is told while it is made. */
 export interface SessionOptions {
   readonly weights: WeightStore;
   readonly states: StateStore;

@@ -9,6 +9,7 @@ type StateBuffer = Extract<PlanBuffer, { kind: 'state' }>;
 export interface StateStore {
   /** Makes the states of `plan` that are not there yet, zero-filled. Throws InputError where sizes differ. */
   add(plan: Plan): void;
+  /** The buffer of a state. Throws an internal error where no plan that has it was added. */
   buffer(state: StateBuffer): GPUBuffer;
   /** Sets a state, in submission order. Throws InputError for a name that is not there or another size. */
   write(name: string, values: Float32Array): void;
@@ -17,9 +18,11 @@ export interface StateStore {
   /** Sets every state, or the one named, to zero, in submission order. */
   reset(name?: string): void;
   readonly byteLength: number;
+  /** Frees the states; sessions that use them are of no use then. */
   dispose(): void;
 }
 
+/** A store without states; sessions add those of their plans, zero-filled. */
 export function createStateStore(device: Device): StateStore {
   const buffers = new Map<string, GPUBuffer>();
 

@@ -16,6 +16,7 @@ import { createWeightUploader } from './weight-upload.ts';
 export type WeightBuffer = Extract<PlanBuffer, { kind: 'weight' }>;
 export type ConstantBuffer = Extract<PlanBuffer, { kind: 'constant' }>;
 
+/** What is told while weights load, and how they are read. */
 export interface WeightStoreOptions {
   /** After every chunk: bytes of the files read so far in this load, of how many, and the tensor's name. */
   readonly onProgress?: ((bytesDone: number, bytesTotal: number, name: string) => void) | undefined;
@@ -51,6 +52,7 @@ export interface WeightStore {
   readonly byteLength: number;
   /** What rounding cost each tensor that is stored packed, by name. */
   readonly rounding: ReadonlyMap<string, Rounding>;
+  /** Frees weights and constants; loads that still run fail. */
   dispose(): void;
 }
 

@@ -1,6 +1,7 @@
 import { InputError } from '../core/errors.ts';
 import { createRandom, pickDistinct } from './random.ts';
 
+/** What there is to put into an order. */
 export interface DataOrderOptions {
   /** Examples there are. */
   readonly count: number;

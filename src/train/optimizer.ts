@@ -23,6 +23,7 @@ export interface SgdOptions {
   readonly nesterov?: boolean;
 }
 
+/** AdamW, or gradient descent with momentum; `kind` says which. */
 export type OptimizerOptions = AdamwOptions | SgdOptions;
 
 const ADAMW = { beta1: 0.9, beta2: 0.999, eps: 1e-8, weightDecay: 0.01, decoupled: true } as const;

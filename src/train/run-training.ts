@@ -2,6 +2,7 @@ import { AbortError } from '../core/errors.ts';
 import type { Schedule } from './schedule.ts';
 import type { Batch, StepReport, Trainer } from './trainer.ts';
 
+/** A training from its first step to its last: what it steps on, and what is told on the way. */
 export interface TrainingRun {
   readonly trainer: Pick<Trainer, 'step'>;
   /** Batches of a step, counted from 0: the same whenever it is asked for. */

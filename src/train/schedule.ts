@@ -1,5 +1,6 @@
 import { InputError } from '../core/errors.ts';
 
+/** A learning rate that rises to its peak and falls along a cosine. */
 export interface ScheduleOptions {
   /** Largest learning rate. */
   readonly peak: number;

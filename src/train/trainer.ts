@@ -23,9 +23,11 @@ import {
   type TrainingGraphOptions,
 } from './training-graph.ts';
 
+/** How a model is trained, and what is told while its plans are made. */
 export interface TrainerOptions extends TrainingGraphOptions {
   /** Of new adapters; default 0. */
   readonly seed?: number | undefined;
+  /** After every pipeline: how many of a plan's are ready. */
   readonly onProgress?: ((pipelinesDone: number, pipelinesTotal: number) => void) | undefined;
 }
 
@@ -62,6 +64,7 @@ export interface Trainer {
   readStates(names: readonly string[]): Promise<ReadonlyMap<string, Float32Array>>;
   /** Sets a state. Throws InputError for an unknown name or a wrong length. */
   writeState(name: string, values: Float32Array): void;
+  /** Frees sessions, states and weights; the device stays. */
   dispose(): void;
 }
 

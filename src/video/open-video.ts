@@ -14,6 +14,7 @@ import type { VideoFile, VideoLimits } from './video-file.ts';
  */
 export type VideoSource = string | URL | Uint8Array | Blob | readonly PictureSource[];
 
+/** Limits of a video and of its download, and the rate of one that is made of pictures. */
 export type OpenVideoOptions = VideoLimits &
   FetchLimits & {
     /** How fast pictures of a folder or an array follow one another; clips know it themselves. Without it they have no times. */

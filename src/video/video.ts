@@ -1,6 +1,7 @@
 import { AbortError, InputError } from '../core/errors.ts';
 import type { Picture } from '../image/picture.ts';
 
+/** What is known of a video before a frame is decoded. */
 export interface VideoMetadata {
   /** What error messages call it: a path, a URL, or the kind of source. */
   readonly name: string;

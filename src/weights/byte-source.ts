@@ -10,7 +10,9 @@ export interface ByteSource {
   readonly byteLength: number;
   /** Reads that are worth having under way together; 1 unless told. */
   readonly readsAtOnce?: number;
+  /** Exactly `length` bytes from `offset`. Throws WeightError, AbortError. */
   read(offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array>;
+  /** Lets go of the file; further reads may fail. */
   close(): Promise<void>;
 }
 

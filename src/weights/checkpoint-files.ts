@@ -9,6 +9,7 @@ export interface CheckpointFiles {
   readonly name: string;
   /** File names, sorted, or undefined where the place cannot be listed (a URL). */
   list(): Promise<readonly string[] | undefined>;
+  /** Whether there is such a file. Throws WeightError where the place cannot be asked. */
   has(file: string): Promise<boolean>;
   /** For reading by ranges; the caller closes it. Throws WeightError when it is not there. */
   open(file: string): Promise<ByteSource>;

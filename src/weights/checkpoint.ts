@@ -15,6 +15,7 @@ export interface Checkpoint {
   readonly index: TensorIndex;
   /** `__metadata__` of the file, or of the first shard: all shards carry the same. */
   readonly metadata: ReadonlyMap<string, string>;
+  /** Closes its files; tensors that were not read by then cannot be. */
   close(): Promise<void>;
 }
 

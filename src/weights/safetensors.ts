@@ -18,6 +18,7 @@ export interface TensorEntry {
 /** Tensors by name. A Map, since `__proto__` is a legal tensor name. */
 export type TensorIndex = ReadonlyMap<string, TensorEntry>;
 
+/** What the header of a safetensors file says. */
 export interface SafetensorsFile {
   readonly index: TensorIndex;
   /** The file's `__metadata__`; empty where it has none. */

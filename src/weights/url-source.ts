@@ -2,6 +2,7 @@ import { AbortError, InputError, WeightError } from '../core/errors.ts';
 import { type ByteSource, checkNotAborted, checkRange } from './byte-source.ts';
 import { watchIdle } from './watch-idle.ts';
 
+/** How files are fetched. */
 export interface UrlOptions {
   /** For messages; the last part of the path unless told. */
   readonly name?: string;

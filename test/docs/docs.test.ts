@@ -19,7 +19,7 @@ import {
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, dirname, join, resolve } from 'node:path';
+import { dirname, join, resolve, sep } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { commands } from '../../src/cli/commands.ts';
@@ -32,7 +32,12 @@ const documents = ['.', 'docs']
   .filter((file) => file.endsWith('.md'))
   .map((file) => {
     const markdown = readFileSync(file, 'utf8');
-    return { file, name: basename(file, '.md'), markdown, blocks: blocksOf(markdown) };
+    return {
+      file,
+      name: file.replace(/\.md$/, '').replaceAll(sep, '-'),
+      markdown,
+      blocks: blocksOf(markdown),
+    };
   });
 const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as {
   scripts: Record<string, string>;

@@ -11,6 +11,7 @@ import packageJson from '../../package.json' with { type: 'json' };
 import { findCarriedDriver } from '../../src/device/driver-cache.ts';
 import { testAdapters } from '../adapters.ts';
 import { expectedAnswer } from '../expected-answer.ts';
+import { buildWithVite } from '../runtimes/build-with-vite.ts';
 
 const run = promisify(execFile);
 const adapter = testAdapters().at(-1);
@@ -107,6 +108,15 @@ test('is typed', async () => {
   const options = ['--noEmit', '--strict', '--skipLibCheck', '--module', 'nodenext', '--target', 'es2022'];
   const types = ['--types', resolve('node_modules/@webgpu/types')];
   await run(resolve('node_modules/.bin/tsc'), [...options, ...types, 'typed/main.ts'], { cwd: project });
+});
+
+test('is built into a page by Vite, without a warning', async () => {
+  const page = join(project, 'page');
+  await mkdir(page);
+  await writeFile(join(page, 'index.html'), '<!doctype html><script type="module" src="/main.js"></script>');
+  const program = "import * as engine from 'tessera-vlm/engine'; import * as all from 'tessera-vlm';";
+  await writeFile(join(page, 'main.js'), `${program} console.log(engine, all);`);
+  expect(await buildWithVite(page)).toEqual([]);
 });
 
 test.skipIf(adapter === undefined)('answers, from the command and from a program', async () => {

@@ -33,6 +33,7 @@ export interface AnswerPiece {
   readonly tokens: readonly PickedToken[];
 }
 
+/** How full a batch is. */
 export interface BatchLoad {
   /** Requests being answered, and how many can be at once. */
   readonly running: number;
@@ -43,6 +44,7 @@ export interface BatchLoad {
   readonly freePages: number;
 }
 
+/** How many requests a batch answers at once, and how long they may be. */
 export interface BatchOptions {
   /** Requests answered at once; default 8. */
   readonly slots?: number | undefined;

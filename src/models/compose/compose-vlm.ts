@@ -4,6 +4,7 @@ import type { Model } from '../model.ts';
 import type { Projector, ProjectorChoice } from './projector-choice.ts';
 import type { VisionEncoder } from './vision-encoder.ts';
 
+/** The three parts of a vision language model, as graph functions. */
 export interface VlmParts {
   readonly encoder: VisionEncoder;
   readonly projector: ProjectorChoice;

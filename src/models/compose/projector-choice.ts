@@ -11,6 +11,7 @@ export interface ProjectorSizes {
   readonly patchGrid: Size2d;
 }
 
+/** A projector for parts of known sizes: image features in, embeddings of the language model out. */
 export interface Projector {
   /** A word for it: `mlp`. */
   readonly name: string;

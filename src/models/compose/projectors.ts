@@ -18,6 +18,7 @@ import type {
 
 /** The projectors of `src/models/projectors`, with the settings of their papers where nothing else is said. */
 export const projectors = {
+  /** One matrix, a token for each patch. */
   linear:
     ({ bias = true }: { readonly bias?: boolean } = {}): ProjectorChoice =>
     (sizes) => ({
@@ -26,6 +27,7 @@ export const projectors = {
       project: (features, w) => linearProjector(features, { ...sizes, bias }, w),
     }),
 
+  /** Matrices with an activation between them, a token for each patch: LLaVA 1.5 by default. */
   mlp:
     ({ depth = 2, hiddenAct = 'gelu', bias = true }: MlpOptions = {}): ProjectorChoice =>
     (sizes) => {
@@ -37,6 +39,7 @@ export const projectors = {
       };
     },
 
+  /** Convolutions around a pooling to `tokens`, a count whose root is whole or a grid (Honeybee). */
   cAbstractor:
     (options: CAbstractorOptions): ProjectorChoice =>
     (sizes) => {
@@ -52,6 +55,7 @@ export const projectors = {
       };
     },
 
+  /** Means over squares of patches, a norm, a matrix (Gemma 3). The root of `tokens` divides both sides of the grid. */
   averagePool:
     ({ tokens, normEps = 1e-6 }: { readonly tokens: number; readonly normEps?: number }): ProjectorChoice =>
     (sizes) => {
@@ -64,6 +68,7 @@ export const projectors = {
       };
     },
 
+  /** Squares of `scaleFactor` by `scaleFactor` patches as one token, and a matrix (SmolVLM). */
   pixelShuffle:
     ({ scaleFactor }: { readonly scaleFactor: number }): ProjectorChoice =>
     (sizes) => {
@@ -75,6 +80,7 @@ export const projectors = {
       };
     },
 
+  /** Squares of patches as one token, and two layers (Qwen-VL). */
   patchMerger:
     ({ spatialMergeSize = 2, norm = 'layer', normEps = 1e-6 }: PatchMergerOptions = {}): ProjectorChoice =>
     (sizes) => {
@@ -91,6 +97,7 @@ export const projectors = {
       };
     },
 
+  /** Learned queries that attend to the patches: `tokens` of them, 64 by default (Idefics 2). */
   resampler:
     (options: ResamplerOptions = {}): ProjectorChoice =>
     (sizes) => {

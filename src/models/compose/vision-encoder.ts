@@ -23,6 +23,7 @@ export interface VisionEncoder {
   encode(pixelValues: Tensor, w: Parameters): Tensor;
 }
 
+/** What of a tower is taken as its features. */
 export interface EncoderOptions {
   /**
    * Which hidden state to take: 0 is what goes into the first layer, n what comes out of layer n, negative ones count
