@@ -1,15 +1,17 @@
 import { addLayerNorm, layerNorm } from '../ops/norm.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { subgroups } from '../wgsl/subgroups.ts';
-import { type Snippet, type WgslSource, wgsl } from '../wgsl/wgsl.ts';
+import { type WgslSource, wgsl } from '../wgsl/wgsl.ts';
 import { defineKernel, type KernelShape } from './kernel.ts';
 import { layerNormParams, prepareLayerNorm } from './layer-norm-row.ts';
-import { firstVector, laterVector, normOfSubgroups } from './row-subgroup.ts';
+import { range } from './product-work.ts';
+import { firstVector, laterVector, normOfSubgroups, SUBGROUP_ROWS } from './row-subgroup.ts';
 
 /**
- * Layer norm of each row by one subgroup. Each of a lane's four sums keeps a running mean and the squares about it
- * (Welford 1962), which are joined at the end (Chan, Golub & LeVeque 1983): one pass that loses no small spread beside a
- * large mean, since all is counted from the row's first value. Accumulates in f32. x [rows, cols] f32|f16 → y same.
+ * Layer norm of each row by one subgroup, in one pass of sums. They are counted from the mean of the row's first vectors,
+ * one a lane, so that no small spread is lost beside a large mean: the error grows with the square of how far that is
+ * from the mean, in spreads (Chan, Golub & LeVeque 1983), at most by the length of the row over that of its beginning
+ * squared. Accumulates in f32. x [rows, cols] f32|f16 → y same.
  */
 export const layerNormSubgroup = defineKernel({
   name: 'layer_norm_subgroup',
@@ -32,26 +34,10 @@ export const addLayerNormSubgroup = defineKernel({
   wgsl: (shape, t) => layerNormText(shape, t.lanes),
 });
 
-/** Joins what the lanes have seen: `count` values in each of the four sums. */
-const momentsOfRow: Snippet = {
-  name: 'momentsOfRow',
-  uses: [subgroups],
-  code: `
-    struct Moments { mean: f32, scale: f32 }
-
-    fn momentsOfRow(mean: vec4f, squares: vec4f, count: f32) -> Moments {
-      let cols = f32(params.cols);
-      let rowMean = subgroupAdd(dot(mean, vec4f(count))) / cols;
-      let away = mean - rowMean;
-      let total = subgroupAdd(dot(squares + count * away * away, vec4f(1.0)));
-      return Moments(rowMean, inverseSqrt(total / cols + params.eps));
-    }
-  `,
-};
-
 const layerNormText = (shape: KernelShape, lanes: number): WgslSource => wgsl`
-  ${subgroups}${workgroupIndex}${momentsOfRow}
+  ${subgroups}${workgroupIndex}
   const LANES = ${lanes}u;
+  const ROWS = ${SUBGROUP_ROWS}u;
 
   @compute @workgroup_size(LANES)
   fn main(
@@ -59,29 +45,43 @@ const layerNormText = (shape: KernelShape, lanes: number): WgslSource => wgsl`
     @builtin(num_workgroups) numWorkgroups: vec3u,
     @builtin(subgroup_invocation_id) lane: u32,
   ) {
-    let row = workgroupIndex(workgroupId, numWorkgroups);
-    if (row >= params.rows) { return; }
+    let firstRow = workgroupIndex(workgroupId, numWorkgroups) * ROWS;
+    if (firstRow >= params.rows) { return; }
+    let count = min(ROWS, params.rows - firstRow);
     let vectors = params.cols / 4u;
-    let start = row * vectors;
+    let cols = f32(params.cols);
 
-    let base = f32(x[start].x)${shape.dtypes.residual ? ' + f32(residual[start].x)' : ''};
-    var mean = vec4f(0.0);
-    var squares = vec4f(0.0);
-    var count = 0.0;
-    for (var c = lane; c < vectors; c += LANES) {
-      let i = start + c;
-      ${firstVector(shape)}
-      let away = value - base - mean;
-      count += 1.0;
-      mean += away / count;
-      squares += away * (value - base - mean);
+    // Of each row what sums are counted from, the mean above that, and the factor.
+    var moments: array<vec3f, ROWS>;
+    for (var r = 0u; r < count; r++) {
+      let start = (firstRow + r) * vectors;
+      let near = start + min(lane, vectors - 1u);
+      let nearby = ${shape.dtypes.residual ? 'vec4f(x[near]) + vec4f(residual[near])' : 'vec4f(x[near])'};
+      let base = subgroupAdd(dot(nearby, vec4f(0.25 / f32(LANES))));
+      var total = vec4f(0.0);
+      var squares = vec4f(0.0);
+      for (var c = lane; c < vectors; c += LANES) {
+        let i = start + c;
+        ${firstVector(shape)}
+        let away = value - base;
+        total += away;
+        squares += away * away;
+      }
+      let mean = subgroupAdd(dot(total, vec4f(1.0))) / cols;
+      let variance = subgroupAdd(dot(squares, vec4f(1.0))) / cols - mean * mean;
+      moments[r] = vec3f(base, mean, inverseSqrt(max(variance, 0.0) + params.eps));
     }
-    let moments = momentsOfRow(mean, squares, count);
 
     for (var c = lane; c < vectors; c += LANES) {
-      let i = start + c;
-      let normed = (${laterVector(shape)} - base - moments.mean) * moments.scale * vec4f(weight[c]);
-      y[i] = vec4<${shape.dtypes.y ?? 'f32'}>(${shape.dtypes.bias ? 'normed + vec4f(bias[c])' : 'normed'});
+      let factor = vec4f(weight[c]);
+      ${shape.dtypes.bias ? 'let offset = vec4f(bias[c]);' : ''}
+      ${range(SUBGROUP_ROWS).flatMap((r) => [
+        `if (${r}u < count) {`,
+        `  let i = (firstRow + ${r}u) * vectors + c;`,
+        `  let normed = (${laterVector(shape)} - moments[${r}].x - moments[${r}].y) * moments[${r}].z * factor;`,
+        `  y[i] = vec4<${shape.dtypes.y ?? 'f32'}>(${shape.dtypes.bias ? 'normed + offset' : 'normed'});`,
+        '}',
+      ])}
     }
   }
 `;

@@ -5,8 +5,8 @@ import { hasSubgroupsOf } from './product-work.ts';
 import { rowCost } from './row-workgroup.ts';
 
 /**
- * What the norm kernels of one subgroup a row share. Its lanes read neighbouring vec4 and add up in registers: no
- * barrier, no workgroup memory, and two reads of a row.
+ * What the norm kernels of one subgroup for a few rows share. Its lanes read neighbouring vec4 and add up in registers:
+ * no barrier, no workgroup memory, and two reads of a row.
  */
 
 type RowCall = KernelShape & { readonly params: { readonly rows: number; readonly cols: number } };
@@ -14,11 +14,20 @@ interface RowTuning {
   readonly lanes: number;
 }
 
+/** Rows of a subgroup, which read the weight once. More are little faster and as much longer to compile. */
+export const SUBGROUP_ROWS = 2;
+
 /**
- * Beside the smallest workgroup of `rowEfficiency`, which pays for barriers and reads float by float. Least CPU time of 9
- * runs on a busy machine in ms, a workgroup of 8 and then a subgroup: layer norm 197×768 on lavapipe 2.6 and 1.2, on
- * SwiftShader 17 and 3.7; 4096×1024 106 and 37, 447 and 124. Two rows a subgroup, which read the weight once, took
- * 35 and 114, too little for twice the code.
+ * Beside the smallest workgroup of `rowEfficiency`, which pays for barriers and reads float by float. ms of CPU time, least
+ * of 5 runs in turns on a busy machine: layer norm by running means (Welford 1962) a row at a time, which wait for a
+ * division a vector, then of two and of four rows; a copy; two reads and a write, without a weight:
+ *
+ *     lavapipe     197×768 0.67, 0.63, 0.49; 0.23     1024×1024 5.5, 4.4, 4.2; 1.8; 3.2
+ *     SwiftShader                                     1024×1024 25, 21, 17; 9.6; 16
+ *
+ * RMS norm: 4.6, 3.8 and 23, 18 ms. So 60 % of a copy's speed is the most to be had while a row is read twice, and to keep it
+ * is no cheaper: an array at an index that varies costs as much to write and read as a second load, and 32 vectors
+ * held by number as much in code.
  */
 const SOFTWARE_SHARE = 0.4;
 /** A GPU has more use for a workgroup, where rows are few or long (a guess, not yet timed on one). */
@@ -32,7 +41,7 @@ export const normOfSubgroups = {
     return params.cols % 4 === 0 || `${params.cols} columns are not a multiple of 4`;
   },
   elements: (shape: KernelShape) => vec4Elements(shape, 'x', 'residual', 'weight', 'bias', 'sum', 'y'),
-  dispatch: ({ params }: RowCall) => spreadWorkgroups(params.rows),
+  dispatch: ({ params }: RowCall) => spreadWorkgroups(Math.ceil(params.rows / SUBGROUP_ROWS)),
   cost: (call: RowCall) => rowCost(call.params, call),
   efficiency: (_call: RowCall, _t: RowTuning, { kind }: Caps) =>
     kind === 'software' ? SOFTWARE_SHARE : GPU_SHARE,

@@ -17,17 +17,8 @@ fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
   return id.y * count.x + id.x;
 }
 
-struct Moments { mean: f32, scale: f32 }
-
-fn momentsOfRow(mean: vec4f, squares: vec4f, count: f32) -> Moments {
-  let cols = f32(params.cols);
-  let rowMean = subgroupAdd(dot(mean, vec4f(count))) / cols;
-  let away = mean - rowMean;
-  let total = subgroupAdd(dot(squares + count * away * away, vec4f(1.0)));
-  return Moments(rowMean, inverseSqrt(total / cols + params.eps));
-}
-
 const LANES = 8u;
+const ROWS = 2u;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -35,30 +26,47 @@ fn main(
   @builtin(num_workgroups) numWorkgroups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let row = workgroupIndex(workgroupId, numWorkgroups);
-  if (row >= params.rows) { return; }
+  let firstRow = workgroupIndex(workgroupId, numWorkgroups) * ROWS;
+  if (firstRow >= params.rows) { return; }
+  let count = min(ROWS, params.rows - firstRow);
   let vectors = params.cols / 4u;
-  let start = row * vectors;
+  let cols = f32(params.cols);
 
-  let base = f32(x[start].x) + f32(residual[start].x);
-  var mean = vec4f(0.0);
-  var squares = vec4f(0.0);
-  var count = 0.0;
-  for (var c = lane; c < vectors; c += LANES) {
-    let i = start + c;
-    let added = vec4<f32>(vec4f(x[i]) + vec4f(residual[i]));
-    sum[i] = added;
-    let value = vec4f(added);
-    let away = value - base - mean;
-    count += 1.0;
-    mean += away / count;
-    squares += away * (value - base - mean);
+  // Of each row what sums are counted from, the mean above that, and the factor.
+  var moments: array<vec3f, ROWS>;
+  for (var r = 0u; r < count; r++) {
+    let start = (firstRow + r) * vectors;
+    let near = start + min(lane, vectors - 1u);
+    let nearby = vec4f(x[near]) + vec4f(residual[near]);
+    let base = subgroupAdd(dot(nearby, vec4f(0.25 / f32(LANES))));
+    var total = vec4f(0.0);
+    var squares = vec4f(0.0);
+    for (var c = lane; c < vectors; c += LANES) {
+      let i = start + c;
+      let added = vec4<f32>(vec4f(x[i]) + vec4f(residual[i]));
+      sum[i] = added;
+      let value = vec4f(added);
+      let away = value - base;
+      total += away;
+      squares += away * away;
+    }
+    let mean = subgroupAdd(dot(total, vec4f(1.0))) / cols;
+    let variance = subgroupAdd(dot(squares, vec4f(1.0))) / cols - mean * mean;
+    moments[r] = vec3f(base, mean, inverseSqrt(max(variance, 0.0) + params.eps));
   }
-  let moments = momentsOfRow(mean, squares, count);
 
   for (var c = lane; c < vectors; c += LANES) {
-    let i = start + c;
-    let normed = (vec4f(sum[i]) - base - moments.mean) * moments.scale * vec4f(weight[c]);
-    y[i] = vec4<f32>(normed + vec4f(bias[c]));
+    let factor = vec4f(weight[c]);
+    let offset = vec4f(bias[c]);
+    if (0u < count) {
+      let i = (firstRow + 0u) * vectors + c;
+      let normed = (vec4f(sum[i]) - moments[0].x - moments[0].y) * moments[0].z * factor;
+      y[i] = vec4<f32>(normed + offset);
+    }
+    if (1u < count) {
+      let i = (firstRow + 1u) * vectors + c;
+      let normed = (vec4f(sum[i]) - moments[1].x - moments[1].y) * moments[1].z * factor;
+      y[i] = vec4<f32>(normed + offset);
+    }
   }
 }

@@ -16,6 +16,7 @@ fn workgroupIndex(id: vec3u, count: vec3u) -> u32 {
 }
 
 const LANES = 8u;
+const ROWS = 2u;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -23,21 +24,32 @@ fn main(
   @builtin(num_workgroups) numWorkgroups: vec3u,
   @builtin(subgroup_invocation_id) lane: u32,
 ) {
-  let row = workgroupIndex(workgroupId, numWorkgroups);
-  if (row >= params.rows) { return; }
+  let firstRow = workgroupIndex(workgroupId, numWorkgroups) * ROWS;
+  if (firstRow >= params.rows) { return; }
+  let count = min(ROWS, params.rows - firstRow);
   let vectors = params.cols / 4u;
-  let start = row * vectors;
 
-  var squares = 0.0;
-  for (var c = lane; c < vectors; c += LANES) {
-    let i = start + c;
-    let value = vec4f(x[i]);
-    squares += dot(value, value);
+  var scales: array<f32, ROWS>;
+  for (var r = 0u; r < count; r++) {
+    var squares = vec4f(0.0);
+    for (var c = lane; c < vectors; c += LANES) {
+      let i = (firstRow + r) * vectors + c;
+      let value = vec4f(x[i]);
+      squares += value * value;
+    }
+    let total = subgroupAdd(dot(squares, vec4f(1.0)));
+    scales[r] = inverseSqrt(total / f32(params.cols) + params.eps);
   }
-  let scale = inverseSqrt(subgroupAdd(squares) / f32(params.cols) + params.eps);
 
   for (var c = lane; c < vectors; c += LANES) {
-    let i = start + c;
-    y[i] = vec4<f32>(vec4f(x[i]) * scale * (params.offset + vec4f(weight[c])));
+    let factor = params.offset + vec4f(weight[c]);
+    if (0u < count) {
+      let i = (firstRow + 0u) * vectors + c;
+      y[i] = vec4<f32>(vec4f(x[i]) * scales[0] * factor);
+    }
+    if (1u < count) {
+      let i = (firstRow + 1u) * vectors + c;
+      y[i] = vec4<f32>(vec4f(x[i]) * scales[1] * factor);
+    }
   }
 }
