@@ -18,6 +18,7 @@ import { type BenchWork, isServed, runBench } from './run-bench.ts';
 
 const SECONDS = { quick: 0.3, full: 1 };
 const ANSWERS = { quick: 3, full: 9 };
+const START_ROUNDS = { quick: 1, full: 3 };
 const RANDOM_MODEL = 'smolvlm-256m';
 
 function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions): BenchWork {
@@ -31,11 +32,15 @@ function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions
     models: [...(wants('built-in') ? [undefined] : []), ...models.filter((one) => wants(basename(one)))],
     randomModels: !quick && wants(RANDOM_MODEL) ? [RANDOM_MODEL] : [],
     images: imageCases.filter((one) => filter.test(imageName(one))),
+    starts: [undefined, ...models].filter((one) =>
+      filter.test(`start ${one === undefined ? 'built-in' : basename(one)}`),
+    ),
+    startRounds: quick ? START_ROUNDS.quick : START_ROUNDS.full,
     timeline: wants('built-in'),
     answers: quick ? ANSWERS.quick : ANSWERS.full,
   };
-  const { cases: chosen, models: whole, randomModels, images } = work;
-  if (chosen.length + whole.length + randomModels.length + images.length === 0)
+  const { cases: chosen, models: whole, randomModels, images, starts } = work;
+  if (chosen.length + whole.length + randomModels.length + images.length + starts.length === 0)
     throw new UsageError(`--filter ${filter.source} matches no case.`);
   return work;
 }

@@ -2,6 +2,7 @@ import { IMAGE_HEADER, imageCells } from './image-report.ts';
 import { OURS } from './peers/names.ts';
 import { type PeerReport, timedPeers } from './peers/peer-report.ts';
 import type { BenchReport } from './report.ts';
+import { START_HEADER, startCells } from './start-report.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
 
 /** A report's rows as a table for a README, under a line that says where and of what it was measured. */
@@ -11,7 +12,7 @@ export function markdownTable(report: BenchReport | PeerReport): string {
     `${adapter} (${driver}), commit ${commit}, ${measuredAt.slice(0, 10)}, ` +
     `load average ${loadAverage.map((load) => load.toFixed(1)).join(' ')}. Median ms of wall time.`;
   const table = tableOf('geomeanVsBestPeer' in report ? peerCells(report) : ownCells(report));
-  return `${[heading, '', ...table, ...pictures(report), ...sums(report)].join('\n')}\n`;
+  return `${[heading, '', ...table, ...pictures(report), ...starts(report), ...sums(report)].join('\n')}\n`;
 }
 
 function tableOf([header = [], ...rows]: string[][]): string[] {
@@ -22,6 +23,11 @@ function tableOf([header = [], ...rows]: string[][]): string[] {
 function pictures(report: BenchReport | PeerReport): string[] {
   const rows = 'images' in report ? (report.images ?? []) : [];
   return rows.length === 0 ? [] : ['', ...tableOf([[...IMAGE_HEADER], ...rows.map(imageCells)])];
+}
+
+function starts(report: BenchReport | PeerReport): string[] {
+  const rows = 'starts' in report ? (report.starts ?? []) : [];
+  return rows.length === 0 ? [] : ['', ...tableOf([[...START_HEADER], ...rows.flatMap(startCells)])];
 }
 
 const escapeCell = (cell: string): string => cell.replaceAll('|', '\\|');

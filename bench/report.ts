@@ -6,6 +6,7 @@ import { cacheGrowth, formatGrowth } from './growth.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
 import { formatImages, type ImageRow } from './image-report.ts';
 import type { Limits } from './limits.ts';
+import { formatStarts, type StartRow } from './start-report.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
 import type { Measured } from './time-case.ts';
 import type { ModelRow, RandomModelRow } from './whole-models.ts';
@@ -20,6 +21,8 @@ export interface BenchReport extends Environment {
   readonly randomModels: readonly RandomModelRow[];
   /** Absent from reports of before pictures were timed. */
   readonly images?: readonly ImageRow[];
+  /** Absent from reports of before starts were timed. */
+  readonly starts?: readonly StartRow[];
   /** Dispatches of one token of the built-in model, by timestamps; empty without them, or where not asked for. */
   readonly timeline: readonly TimelineDispatch[];
   /** What could not be measured, and why. */
@@ -167,6 +170,7 @@ export const formatReport = (report: BenchReport): string =>
     formatModels(report.models),
     formatRandomModels(report.randomModels),
     formatImages(report.images ?? []),
+    formatStarts(report.starts ?? []),
     formatFailures(report.failures),
   ]
     .filter((lines) => lines.length > 0)

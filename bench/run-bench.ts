@@ -8,8 +8,10 @@ import type { ImageRow } from './image-report.ts';
 import { bestLimits, measureLimits } from './limits.ts';
 import { measureCase } from './measure-case.ts';
 import { measureImage } from './measure-image.ts';
+import { measureStart } from './measure-start.ts';
 import { modelCases } from './model-cases.ts';
 import { type BenchReport, rowOf } from './report.ts';
+import type { StartRow } from './start-report.ts';
 import type { Measured } from './time-case.ts';
 import type { WallClockOptions } from './wall-clock.ts';
 import { type ModelRow, measureModel, measureRandomModel, type RandomModelRow } from './whole-models.ts';
@@ -26,6 +28,10 @@ export interface BenchWork {
   /** Names in bench/full-size/configs. */
   readonly randomModels: readonly string[];
   readonly images: readonly ImageCase[];
+  /** Checkpoint folders to start anew; undefined is the built-in model. */
+  readonly starts: readonly (string | undefined)[];
+  /** Pairs of starts of each, with an empty cache of the driver's and with one that is filled. */
+  readonly startRounds: number;
   /** Answers of each model that are timed. */
   readonly answers: number;
   /** Whether to profile one token of the built-in model. */
@@ -74,6 +80,12 @@ export async function runBench(
       randomModels.push(await measureRandomModel(environment.adapter, name, 'f32'));
     });
   }
+  const starts: StartRow[] = [];
+  for (const folder of work.starts) {
+    await attempt(`start ${folder ?? 'built-in'}`, async () => {
+      starts.push(await measureStart(environment.adapter, 'f32', work.startRounds, folder));
+    });
+  }
   const images: ImageRow[] = [];
   for (const one of work.images) {
     await attempt(imageName(one), async () => {
@@ -95,6 +107,7 @@ export async function runBench(
     models,
     randomModels,
     images,
+    starts,
     timeline,
     failures,
   };

@@ -4,10 +4,10 @@ import { basename, join } from 'node:path';
 import type { WeightDType } from '../src/core/dtype.ts';
 import { requestDevice } from '../src/device/request-device.ts';
 import { loadModel } from '../src/generate/load-model.ts';
-import type { GenerateOptions } from '../src/generate/vision-language-model.ts';
 import { fullSizeGraphs, measureFullSize } from './full-size/measure.ts';
 import { writeRandomCheckpoint } from './full-size/random-checkpoint.ts';
 import { recordingScope } from './full-size/recording-scope.ts';
+import { questionFor } from './question.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
 /** A whole model as a person meets it: loaded from its files, then asked. */
@@ -15,7 +15,7 @@ export interface ModelRow {
   readonly model: string;
   readonly dtype: WeightDType;
   readonly loadMs: number;
-  /** Of the first answer, compilation by the driver included. */
+  /** Of the first answer, in pipelines that loading has warmed. */
   readonly coldFirstTokenMs: number;
   /** Of the answers after it. */
   readonly firstTokenMs: Spread;
@@ -27,9 +27,6 @@ export interface ModelRow {
   /** Most memory of this process so far, which on a CPU adapter holds the GPU's too. */
   readonly peakRssBytes: number;
 }
-
-const PICTURE = join(import.meta.dirname, '../examples/scene.png');
-const TOKENS = 24;
 
 /** Loads `folder` (the built-in model unless told) and asks it `answers` times after once to warm up. */
 export async function measureModel(
@@ -47,15 +44,7 @@ export async function measureModel(
   });
   try {
     const loadMs = performance.now() - startedMs;
-    // A seed makes every answer start from an empty cache.
-    const question: GenerateOptions = {
-      greedy: true,
-      seed: 1,
-      maxNewTokens: TOKENS,
-      ...(model.model.vision
-        ? { prompt: 'Describe the image.', images: [PICTURE] }
-        : { prompt: 'Write one sentence about the sea.' }),
-    };
+    const question = questionFor(model.model.vision !== undefined);
     const cold = (await model.generate(question)).stats;
     const warm = [];
     for (let i = 0; i < answers; i++) warm.push((await model.generate(question)).stats);

@@ -5,6 +5,7 @@ import type { PeerReport } from '../peers/peer-report.ts';
 import { formatPeerNotes, formatPeerTable } from '../peers/peer-report.ts';
 import type { BenchReport, BenchRow } from '../report.ts';
 import { formatLimits, formatModels } from '../report.ts';
+import { formatStarts } from '../start-report.ts';
 import { formatNumber, formatPercent } from '../statistics.ts';
 import { type Curve, curves } from './curves.ts';
 import { historyCurves, type KeptReport } from './history.ts';
@@ -101,6 +102,11 @@ function ownSections(report: BenchReport): string[] {
       timeline(report.timeline),
     ),
     section('Whole models', 'Times in ms, memory in MiB.', pre(formatModels(report.models))),
+    section(
+      'Starts',
+      'Processes of their own, in ms: with nothing in the cache of the driver, then with what the first left there.',
+      pre(formatStarts(report.starts ?? [])),
+    ),
     section('Pictures', 'On the CPU, in ms, in turn with sharp.', pre(formatImages(report.images ?? []))),
     section(
       'Rows',
