@@ -4,6 +4,7 @@ import { broadcastShapes, elementCount, formatShape, type Shape } from '../core/
 import { broadcastIndex } from './broadcast-index.ts';
 import { defineOp, type Named, type Reference, required, type TensorType } from './op.ts';
 import { functionSpec, type ScalarFunction } from './scalar-functions.ts';
+import { scalarReferences } from './scalar-references.ts';
 
 /** Inputs of one expression: with the output they stay within the 8 storage buffers every adapter binds. */
 export const EXPRESSION_INPUTS = ['x0', 'x1', 'x2', 'x3', 'x4', 'x5'] as const;
@@ -72,7 +73,7 @@ function evaluate(expression: Expression, read: (name: string) => number): numbe
   for (const step of expression) {
     if ('input' in step) values.push(read(step.input));
     else if ('constant' in step) values.push(step.constant);
-    else values.push(functionSpec(step.fn).reference(...step.args.map((at) => values[at] ?? Number.NaN)));
+    else values.push(scalarReferences[step.fn](...step.args.map((at) => values[at] ?? Number.NaN)));
   }
   return values.at(-1) ?? Number.NaN;
 }
