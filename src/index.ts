@@ -6,7 +6,7 @@
 
 export { type GradOptions, grad } from './autograd/grad.ts';
 export { explain, explainNode } from './compile/explain.ts';
-export { decodingKernels, trainingKernels } from './compile/kernel-sets.ts';
+export { cpuKernels, decodingKernels, trainingKernels } from './compile/kernel-sets.ts';
 export type { TunedKernel, TunedKernels } from './core/caps.ts';
 export {
   AbortError,

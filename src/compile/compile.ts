@@ -3,11 +3,17 @@ import type { Graph } from '../graph/graph.ts';
 import { type Candidates, findCandidates } from './choose.ts';
 import { type CompileOptions, compileWith, kernelCallsWith, kernelsOf } from './compile-with.ts';
 import type { IrNode } from './ir.ts';
-import { decodingKernels, type KernelSet, tensorKernels, trainingKernels } from './kernel-sets.ts';
+import {
+  cpuKernels,
+  decodingKernels,
+  type KernelSet,
+  tensorKernels,
+  trainingKernels,
+} from './kernel-sets.ts';
 import type { Plan } from './plan.ts';
 
 /** What answers and embeddings run. */
-export const INFERENCE_SETS: readonly KernelSet[] = [tensorKernels, decodingKernels];
+export const INFERENCE_SETS: readonly KernelSet[] = [tensorKernels, cpuKernels, decodingKernels];
 
 /** `compileWith` the kernels of inference. */
 export const compile = (graph: Graph, caps: Caps, options?: CompileOptions): Plan =>

@@ -1,4 +1,5 @@
 import type { Caps } from '../core/caps.ts';
+import { CPU_KERNELS } from '../kernels/cpu-kernels.ts';
 import { DECODING_KERNELS } from '../kernels/decoding-kernels.ts';
 import type { Kernel } from '../kernels/kernel.ts';
 import { TENSOR_KERNELS } from '../kernels/tensor-kernels.ts';
@@ -19,6 +20,9 @@ export interface KernelSet {
 
 /** Every op that models are written in: this set alone runs any graph but one that samples, pages or trains. */
 export const tensorKernels: KernelSet = { kernels: TENSOR_KERNELS };
+
+/** For CPU adapters: the same ops, faster there. A GPU takes none of them. */
+export const cpuKernels: KernelSet = { kernels: CPU_KERNELS };
 
 /** What makes steps of one token fast (groups of linears, rope with its cache, long caches in parts), pages, sampling. */
 export const decodingKernels: KernelSet = {

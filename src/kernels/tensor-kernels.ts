@@ -1,5 +1,4 @@
 import { argmaxRow } from './argmax-row.ts';
-import { attentionBroadcast } from './attention-broadcast.ts';
 import { attentionQuery } from './attention-query.ts';
 import { attentionTiled } from './attention-tiled.ts';
 import { adaptiveAvgPool2dWindow, avgPool2dWindow } from './avg-pool-2d.ts';
@@ -15,19 +14,13 @@ import { interpolateTaps } from './interpolate-taps.ts';
 import type { Kernel } from './kernel.ts';
 import { addLayerNormRow, layerNormRow } from './layer-norm-row.ts';
 import { addLayerNormSubgroup, layerNormSubgroup } from './layer-norm-subgroup.ts';
-import { linearBroadcast } from './linear-broadcast.ts';
 import { linearColumns } from './linear-columns.ts';
 import { linearMatvecLanes, linearMatvecSubgroup, linearMatvecWorkgroup } from './linear-matvec.ts';
-import { linearPackedBroadcast } from './linear-packed-broadcast.ts';
 import { linearPackedColumns } from './linear-packed-columns.ts';
 import { linearPackedMatvecSubgroup, linearPackedMatvecWorkgroup } from './linear-packed-matvec.ts';
-import { linearPackedMatvecBroadcast } from './linear-packed-matvec-broadcast.ts';
-import { linearPanel } from './linear-panel.ts';
 import { linearTiled } from './linear-tiled.ts';
 import { logSumExpColumn, logSumExpRow } from './log-sum-exp-row.ts';
-import { matmulBroadcast } from './matmul-broadcast.ts';
 import { matmulColumns } from './matmul-columns.ts';
-import { matmulPanel } from './matmul-panel.ts';
 import { matmulTiled } from './matmul-tiled.ts';
 import { mergeLowRankMap } from './merge-low-rank-map.ts';
 import { patchifyGather } from './patchify-gather.ts';
@@ -51,7 +44,6 @@ export const TENSOR_KERNELS: readonly Kernel[] = [
   addRmsNormRow,
   addRmsNormSubgroup,
   argmaxRow,
-  attentionBroadcast,
   attentionQuery,
   attentionTiled,
   avgPool2dWindow,
@@ -66,23 +58,17 @@ export const TENSOR_KERNELS: readonly Kernel[] = [
   interpolateTaps,
   layerNormRow,
   layerNormSubgroup,
-  linearBroadcast,
   linearColumns,
   linearMatvecLanes,
   linearMatvecSubgroup,
   linearMatvecWorkgroup,
-  linearPackedBroadcast,
   linearPackedColumns,
-  linearPackedMatvecBroadcast,
   linearPackedMatvecSubgroup,
   linearPackedMatvecWorkgroup,
-  linearPanel,
   linearTiled,
   logSumExpColumn,
   logSumExpRow,
-  matmulBroadcast,
   matmulColumns,
-  matmulPanel,
   matmulTiled,
   mergeLowRankMap,
   patchifyGather,

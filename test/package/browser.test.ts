@@ -44,6 +44,7 @@ test('importing the package touches no driver and starts nothing', async () => {
     'attentionToPicture',
     'composeModel',
     'composeVlm',
+    'cpuKernels',
     'createTrainer',
     'dataOrder',
     'decodingKernels',
