@@ -11,6 +11,7 @@ import {
   linearGroupBindings,
   linearGroupCost,
   linearGroupParams,
+  loopWork,
   prepareFloatGroup,
   supportsTimes,
   weightName,
@@ -21,9 +22,6 @@ import { type ThreadSum, throughSubgroups, throughWorkgroupMemory, withinSubgrou
 /** As in `linear_matvec_*`: what barriers cost a CPU beyond one SIMD vector of lanes, and within it. */
 const LARGE_WORKGROUP = 4;
 const ONE_VECTOR = 1.3;
-/** Loads of weights in a step, beyond which a CPU adapter's loop fits no cache of instructions, and what that costs. */
-const MOST_LOADS = 8;
-const LARGE_LOOP = 1.8;
 
 /**
  * linearGroup of float weights for one vector: as `linear_matvec_*`, with the columns of a workgroup spread over the
@@ -92,18 +90,18 @@ function groupMatvec(name: string, sum: ThreadSum, workgroupSizes: readonly numb
       const columns = groupColumns(call, times).length;
       const tiles = params.tiles / times;
       if (kind !== 'software') return 1 + workgroupSize / params.k + 4 / columns;
+      const laneLoads = columns + ('norm' in call.dtypes ? 2 : 1);
       const work = softwareWork({
         tiles,
         steps: Math.ceil(params.k / 4 / workgroupSize),
-        laneLoads: columns + ('norm' in call.dtypes ? 2 : 1),
+        laneLoads,
         uniformLoads: 0,
         multiplyAdds: 4 * columns,
         lanes: workgroupSize,
       });
       // Barriers between the vectors of a large workgroup are coroutine switches on a CPU.
       const switching = sum === withinSubgroup ? 1 : workgroupSize > 8 ? LARGE_WORKGROUP : ONE_VECTOR;
-      const loop = columns > MOST_LOADS ? LARGE_LOOP : 1;
-      return (switching * loop * work) / (tiles * columns * params.k);
+      return (switching * loopWork(laneLoads, workgroupSize) * work) / (tiles * columns * params.k);
     },
   });
 }

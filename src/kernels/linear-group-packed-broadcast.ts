@@ -12,6 +12,7 @@ import {
   linearGroupBindings,
   linearGroupCost,
   linearGroupParams,
+  loopWork,
   preparePackedGroup,
   storeColumns,
   supportsTimes,
@@ -97,15 +98,17 @@ export const linearGroupPackedBroadcast = defineKernel({
     const { params, dtypes } = call;
     const columns = groupColumns(call, times).length;
     const tiles = params.tiles / times;
+    // A scale is one word, a quarter of a vec4.
+    const laneLoads = columns * (dtypes.w0 === 'q4' ? 1.25 : 2.25) + 8 / lanes;
     const work = softwareWork({
       tiles: Math.ceil(tiles / lanes),
       steps: Math.ceil(params.k / 32),
-      // A scale is one word, a quarter of a vec4.
-      laneLoads: columns * (dtypes.w0 === 'q4' ? 1.25 : 2.25) + 8 / lanes,
+      laneLoads,
       uniformLoads: 0,
       multiplyAdds: 32 * columns * 4,
       lanes,
     });
-    return (work / (tiles * columns * params.k)) * (kind === 'software' ? 1 : 20);
+    const step = loopWork(laneLoads, lanes) * (kind === 'software' ? 1 : 20);
+    return (step * work) / (tiles * columns * params.k);
   },
 });
