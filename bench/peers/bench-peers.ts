@@ -8,7 +8,7 @@ import { formatHeading, formatLimits } from '../report.ts';
 import { writeReports } from '../report-files.ts';
 import { openEngines, versionsOf } from './engines.ts';
 import { installPeers } from './install.ts';
-import { casesOfModel } from './model-checkpoint.ts';
+import { caseOfModel } from './model-checkpoint.ts';
 import { REFERENCE } from './names.ts';
 import { nodeHost } from './node-realm.ts';
 import { openPeerBrowser, type PeerBrowser } from './page-realm.ts';
@@ -26,18 +26,18 @@ const QUICK_ROUNDS = { secondsPerCase: 6, leastRounds: 2, mostRounds: 15 };
 const FULL_ROUNDS = { secondsPerCase: 40, leastRounds: 9, mostRounds: 40 };
 const QUICK_SECONDS = { forCases: 660, forAll: 780, forRequest: 60 };
 const FULL_SECONDS = { forCases: 7000, forAll: 7200, forRequest: 150 };
-/** Whole models may take longer over an answer than engines over anything else. */
-const MODEL_REQUEST_SECONDS = 240;
+/** Whole models may take longer over an answer than engines over anything else, and each has time of its own. */
+const MODEL_SECONDS = { forRequest: 400, forAll: 900 };
 /** Tokens after the first. */
-const DECODED = { quick: 16, full: 64 };
+const DECODED = { quick: 8, full: 32 };
 
 /** `tessera bench --peers`: gives its exit code, 1 where Tessera itself failed a case. */
 export async function benchPeers(options: BenchOptions, { stdout, stderr }: Terminal): Promise<number> {
   const filter = readFilter(options.filter);
   const decoded = options.quick ? DECODED.quick : DECODED.full;
-  const models = await Promise.all(options.model.map((folder) => casesOfModel(folder, decoded)));
+  const models = await Promise.all(options.model.map((folder) => caseOfModel(folder, decoded)));
   const ops: readonly AnyCase[] = options.quick ? peerCases : [...peerCases, ...morePeerCases];
-  const cases = [...models.flat(), ...ops].filter((one) => filter.test(peerCaseName(one)));
+  const cases = [...models, ...ops].filter((one) => filter.test(peerCaseName(one)));
   if (cases.length === 0) throw new UsageError(`--filter ${filter.source} matches no case.`);
   const progress = createProgressLine(stderr);
   const folder = await installPeers(progress.show).finally(progress.clear);
@@ -45,8 +45,12 @@ export async function benchPeers(options: BenchOptions, { stdout, stderr }: Term
   let browser: PeerBrowser | undefined;
   try {
     const seconds = options.quick ? QUICK_SECONDS : FULL_SECONDS;
-    const forRequest = models.length > 0 ? MODEL_REQUEST_SECONDS : seconds.forRequest;
-    const clock = startClock({ ...seconds, forRequest });
+    const forModels = models.length * MODEL_SECONDS.forAll;
+    const clock = startClock({
+      forCases: seconds.forCases + forModels,
+      forAll: seconds.forAll + forModels,
+      forRequest: models.length > 0 ? MODEL_SECONDS.forRequest : seconds.forRequest,
+    });
     const { adapterName } = device.caps;
     browser = await openPeerBrowser(folder, adapterName);
     if (options.browser && !browser)

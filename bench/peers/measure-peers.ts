@@ -1,10 +1,10 @@
-import { compile } from '../../src/compile/compile.ts';
+import { compileTraining } from '../../src/compile/compile.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
 import type { Cost } from '../../src/kernels/kernel.ts';
 import { quantile, spreadOf } from '../statistics.ts';
-import { isModelCase } from './model-case.ts';
+import { isModelCase, prefillOf } from './model-case.ts';
 import { modelGraph } from './model-checkpoint.ts';
-import type { PeerSample } from './peer.ts';
+import type { PeerSample, PeerTime } from './peer.ts';
 import { type AnyCase, peerCaseName } from './peer-case.ts';
 import type { PeerHost } from './peer-host.ts';
 import type { PeerTiming } from './peer-report.ts';
@@ -30,7 +30,8 @@ export interface PeerOptions {
 
 /**
  * One case in all engines. Each computes the whole result first, which is compared with a reference in f64; those that have
- * it right are then sampled in turn, round after round, so that whatever slows the machine slows all of them.
+ * it right are then sampled in turn, round after round, so that whatever slows the machine slows all of them. Of a whole
+ * model it gives two, its prefill first.
  */
 export async function measurePeers(
   device: Device,
@@ -38,10 +39,10 @@ export async function measurePeers(
   hosts: readonly PeerHost[],
   { expected, ...options }: PeerOptions,
   onProgress: (what: string) => void,
-): Promise<MeasuredPeers> {
+): Promise<readonly MeasuredPeers[]> {
   const name = peerCaseName(one);
   onProgress(`${name}: results`);
-  const timings: Record<string, PeerTiming> = {};
+  const failed: Record<string, PeerTiming> = {};
   const samples = new Map<PeerHost, PeerSample[]>();
   // All at once, which is not timed.
   const reference = expected(one);
@@ -50,25 +51,34 @@ export async function measurePeers(
   hosts.forEach((host, i) => {
     const reason = reasons[i];
     if (reason === undefined) samples.set(host, []);
-    else timings[host.name] = { reason };
+    else failed[host.name] = { reason };
   });
   await sampleInTurn(
     samples,
-    options,
+    // A whole model has run all that it will run.
+    { ...options, firstRound: isModelCase(one) ? 1 : 0 },
     (host, error) => {
-      timings[host.name] = { reason: error.message };
+      failed[host.name] = { reason: error.message };
     },
     (round) => onProgress(`${name}: round ${round}`),
   );
-  for (const [host, taken] of samples) {
-    if (taken.length > 0) timings[host.name] = timingOf(taken, one.reps);
-    await host.close(one).catch(() => undefined);
-  }
-  const { dispatches } = compile(await (isModelCase(one) ? modelGraph(one) : graphOf(one)), device.caps);
-  return { one, timings, costs: dispatches.map(({ cost }) => cost) };
+  for (const host of samples.keys()) await host.close(one).catch(() => undefined);
+  const part = async (row: AnyCase, timeOf: (sample: PeerSample) => PeerTime): Promise<MeasuredPeers> => {
+    const timings = { ...failed };
+    for (const [host, taken] of samples)
+      if (taken.length > 0) timings[host.name] = timingOf(taken.map(timeOf), row.reps);
+    return { one: row, timings, costs: await costsOf(row, device) };
+  };
+  const whole = await part(one, (sample) => sample);
+  return isModelCase(one) ? [await part(prefillOf(one), ({ prepared }) => prepared), whole] : [whole];
 }
 
-function timingOf(samples: readonly PeerSample[], reps: number): PeerTiming {
+async function costsOf(one: AnyCase, device: Device): Promise<readonly Cost[]> {
+  const graph = await (isModelCase(one) ? modelGraph(one) : graphOf(one));
+  return compileTraining(graph, device.caps).dispatches.map(({ cost }) => cost);
+}
+
+function timingOf(samples: readonly PeerTime[], reps: number): PeerTiming {
   const cpu = samples.map(({ cpuMs }) => cpuMs).filter((ms) => ms !== null);
   return {
     ...spreadOf(samples.map(({ ms }) => ms / reps)),
@@ -102,13 +112,18 @@ async function openRight(
 
 async function sampleInTurn(
   samples: Map<PeerHost, PeerSample[]>,
-  { secondsPerCase, leastRounds, mostRounds }: Omit<PeerOptions, 'expected'>,
+  {
+    secondsPerCase,
+    leastRounds,
+    mostRounds,
+    firstRound,
+  }: Omit<PeerOptions, 'expected'> & { readonly firstRound: 0 | 1 },
   onFailure: (host: PeerHost, error: Error) => void,
   onRound: (round: number) => void,
 ): Promise<void> {
   const endMs = performance.now() + secondsPerCase * 1000;
-  // The first round warms up: drivers compile at a first run.
-  for (let round = 0; round <= mostRounds; round++) {
+  // Round 0 warms up: drivers compile at a first run.
+  for (let round: number = firstRound; round <= mostRounds; round++) {
     if (round > leastRounds && performance.now() > endMs) return;
     onRound(round);
     // Another order each time: what runs after a slow one may find other caches.

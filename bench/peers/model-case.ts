@@ -1,15 +1,18 @@
 import type { OpenPeerCase } from './peer.ts';
 
-/** A whole model, asked the same by every engine that has models; plain data, as a PeerCase is. */
+/**
+ * A whole model, asked the same by every engine that has models; plain data, as a PeerCase is. Engines are asked to decode,
+ * before which they have to prefill: the times of both are rows.
+ */
 export interface ModelCase {
-  /** What is timed: the prompt until the first token of the answer, or the tokens after it. */
+  /** What a row's time is of: the prompt until the first token of the answer, or a token after it. */
   readonly op: 'model prefill' | 'model decode';
   /** The checkpoint, with its ONNX form in `onnx`, as the Hub has them. */
   readonly folder: string;
   readonly name: string;
   readonly promptTokens: number;
   readonly dtype: 'f32';
-  /** 1, or the tokens after the first. */
+  /** Tokens after the first; 1 of the prefill. */
   readonly reps: number;
 }
 
@@ -24,14 +27,8 @@ stood open, and from inside she heard`;
 export const isModelCase = (one: { readonly op: string }): one is ModelCase =>
   one.op === 'model prefill' || one.op === 'model decode';
 
-/** Both cases of a checkpoint. */
-export const modelCases = (
-  checkpoint: Pick<ModelCase, 'folder' | 'name' | 'promptTokens'>,
-  decodedTokens: number,
-): readonly ModelCase[] => [
-  { ...checkpoint, op: 'model prefill', dtype: 'f32', reps: 1 },
-  { ...checkpoint, op: 'model decode', dtype: 'f32', reps: decodedTokens },
-];
+/** The row of the prompt of `one`, whose own row is of the tokens after the first. */
+export const prefillOf = (one: ModelCase): ModelCase => ({ ...one, op: 'model prefill', reps: 1 });
 
 export const modelShapeName = ({ op, name, promptTokens }: ModelCase): string =>
   `${name} ${op === 'model prefill' ? 'seq' : 'past'}=${promptTokens}`;
@@ -46,8 +43,7 @@ export interface ModelAnswer {
 
 /** The case in an engine that answers PROMPT by `ask`, greedily. Its result is all ids. */
 export function openModelCase(one: ModelCase, ask: (newTokens: number) => ModelAnswer): OpenPeerCase {
-  const isDecode = one.op === 'model decode';
-  const newTokens = isDecode ? 1 + one.reps : 1;
+  const newTokens = 1 + one.reps;
   let begun: ModelAnswer | undefined;
   return {
     async read() {
@@ -57,14 +53,10 @@ export function openModelCase(one: ModelCase, ask: (newTokens: number) => ModelA
       return Float32Array.from(ids);
     },
     async prepare() {
-      if (!isDecode) return;
       begun = ask(newTokens);
       await begun.first;
     },
-    async run() {
-      await (begun ?? ask(newTokens)).ids;
-      begun = undefined;
-    },
+    run: async () => void (await begun?.ids),
     dispose: () => undefined,
   };
 }

@@ -9,10 +9,10 @@ import { openModelFiles } from '../../src/generate/model-files.ts';
 import type { Graph } from '../../src/graph/graph.ts';
 import { createModel } from '../../src/models/registry.ts';
 import { recordingScope } from '../full-size/recording-scope.ts';
-import { type ModelCase, modelCases, PROMPT } from './model-case.ts';
+import { type ModelCase, PROMPT } from './model-case.ts';
 
-/** The cases of a checkpoint folder. Throws UsageError where it has no ONNX form beside its weights. */
-export async function casesOfModel(path: string, decodedTokens: number): Promise<readonly ModelCase[]> {
+/** The case of a checkpoint folder. Throws UsageError where it has no ONNX form beside its weights. */
+export async function caseOfModel(path: string, decodedTokens: number): Promise<ModelCase> {
   const folder = resolve(path);
   if (!existsSync(join(folder, 'onnx/model.onnx')))
     throw new UsageError(
@@ -20,7 +20,8 @@ export async function casesOfModel(path: string, decodedTokens: number): Promise
     );
   const { tokenizer } = await readAssets(await openModelFiles(folder));
   const promptTokens = tokenizer.encode(PROMPT, { addSpecialTokens: true }).length;
-  return modelCases({ folder, name: basename(folder), promptTokens }, decodedTokens);
+  const name = basename(folder);
+  return { op: 'model decode', folder, name, promptTokens, dtype: 'f32', reps: decodedTokens };
 }
 
 /** What Tessera dispatches for the prompt, or for one token: what costs are counted of. */

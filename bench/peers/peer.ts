@@ -25,7 +25,7 @@ export interface ModelPeer {
 export interface OpenPeerCase {
   /** The whole result, row-major. */
   read(): Promise<Float32Array>;
-  /** What has to go before every `run` and isn't timed. */
+  /** What has to go before every `run`, timed apart from it. */
   prepare?(): Promise<void>;
   /** Does it `reps` times, and waits until the GPU is done. */
   run(): Promise<void>;
@@ -49,11 +49,15 @@ export type PeerRequest =
   | { readonly kind: 'open'; readonly one: AnyCase; readonly variant: number }
   | { readonly kind: 'sample' };
 
-/** `reps` times the case, and one wait. */
-export interface PeerSample {
+export interface PeerTime {
   readonly ms: number;
   /** Processor time of the engine's process over all threads: on an adapter that is a CPU, what other work hardly lengthens. */
   readonly cpuMs: number | null;
+}
+
+/** `reps` times the case, and one wait. */
+export interface PeerSample extends PeerTime {
+  readonly prepared: PeerTime;
 }
 
 /** `value` is what the request's kind gives. */

@@ -64,7 +64,7 @@ export async function runPeers(
       }
       const show = (what: string): void => onProgress(`${i + 1} of ${run.cases.length}: ${what}`);
       const hosts = run.hosts.filter(({ name }) => serves(name, one));
-      measured.push(await measurePeers(device, one, hosts, { ...run, expected }, show));
+      measured.push(...(await measurePeers(device, one, hosts, { ...run, expected }, show)));
     }
   } finally {
     await Promise.all([...run.hosts, run.reference].map((host) => host.dispose()));

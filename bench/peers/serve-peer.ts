@@ -1,5 +1,5 @@
 import { isModelCase } from './model-case.ts';
-import type { OpenPeerCase, Peer, PeerReply, PeerRequest, PeerSample } from './peer.ts';
+import type { OpenPeerCase, Peer, PeerReply, PeerRequest, PeerSample, PeerTime } from './peer.ts';
 import type { AnyCase } from './peer-case.ts';
 
 /** Processor time of this process so far; a page can't tell. */
@@ -7,6 +7,15 @@ function cpuMs(): number | null {
   if (typeof process === 'undefined') return null;
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
+}
+
+async function timed(run: () => Promise<void>): Promise<PeerTime> {
+  const before = cpuMs();
+  const startedMs = performance.now();
+  await run();
+  const ms = performance.now() - startedMs;
+  const after = cpuMs();
+  return { ms, cpuMs: before === null || after === null ? null : after - before };
 }
 
 const variantsOf = (peer: Peer, one: AnyCase): number =>
@@ -34,13 +43,8 @@ export function servePeer(peer: Peer): (request: PeerRequest) => Promise<PeerRep
         open = await openCase(peer, request.one, request.variant);
         return open.read();
       case 'sample': {
-        await open?.prepare?.();
-        const before = cpuMs();
-        const startedMs = performance.now();
-        await open?.run();
-        const ms = performance.now() - startedMs;
-        const after = cpuMs();
-        return { ms, cpuMs: before === null || after === null ? null : after - before };
+        const prepared = await timed(async () => open?.prepare?.());
+        return { ...(await timed(async () => open?.run())), prepared };
       }
       default:
         close();

@@ -6,12 +6,12 @@ import { measurePeers } from '../../bench/peers/measure-peers.ts';
 import {
   type ModelAnswer,
   type ModelCase,
-  modelCases,
   openModelCase,
   PROMPT,
+  prefillOf,
   whyOtherTokens,
 } from '../../bench/peers/model-case.ts';
-import { casesOfModel } from '../../bench/peers/model-checkpoint.ts';
+import { caseOfModel } from '../../bench/peers/model-checkpoint.ts';
 import { OURS } from '../../bench/peers/names.ts';
 import { peerCaseName } from '../../bench/peers/peer-case.ts';
 import { peerHost } from '../../bench/peers/peer-host.ts';
@@ -22,9 +22,14 @@ import { loadModel } from '../../src/generate/load-model.ts';
 import { describeOnAdapters } from '../adapters.ts';
 
 const LLAMA = 'test/goldens/llama3_text';
-const checkpoint = { folder: '/models/llama', name: 'llama', promptTokens: 3 };
-const [prefill, decode] = modelCases(checkpoint, 2);
-if (!prefill || !decode) throw new Error('a checkpoint has two cases');
+const decode: ModelCase = {
+  op: 'model decode',
+  folder: '/models/llama',
+  name: 'llama',
+  promptTokens: 3,
+  dtype: 'f32',
+  reps: 2,
+};
 
 /** An engine that writes 7, 8, 9, ... after the prompt 1, 2, 3, and a log of what it was asked. */
 function counting(log: string[], most = Number.POSITIVE_INFINITY): (newTokens: number) => ModelAnswer {
@@ -40,8 +45,8 @@ function counting(log: string[], most = Number.POSITIVE_INFINITY): (newTokens: n
 }
 
 describe('a whole model', () => {
-  test('is two cases with names of their own, asked of engines that have models', () => {
-    expect([prefill, decode].map(peerCaseName)).toEqual([
+  test('is two rows with names of their own, asked of engines that have models', () => {
+    expect([prefillOf(decode), decode].map(peerCaseName)).toEqual([
       'model prefill llama seq=3 f32',
       'model decode llama past=3 f32',
     ]);
@@ -53,7 +58,6 @@ describe('a whole model', () => {
   });
 
   test('gives the ids of prompt and answer', async () => {
-    expect([...(await openModelCase(prefill, counting([])).read())]).toEqual([1, 2, 3, 7]);
     expect([...(await openModelCase(decode, counting([])).read())]).toEqual([1, 2, 3, 7, 8, 9]);
     await expect(openModelCase(decode, counting([], 2)).read()).rejects.toThrow(
       '5 tokens; expected 3 and 3 new',
@@ -71,15 +75,6 @@ describe('a whole model', () => {
     expect(log.filter((what) => what.startsWith('ask'))).toEqual(['ask 3', 'ask 3']);
   });
 
-  test('is timed from the start where the prompt is', async () => {
-    const log: string[] = [];
-    const open = openModelCase(prefill, counting(log));
-    await open.prepare?.();
-    expect(log).toEqual([]);
-    await open.run();
-    expect(log).toEqual(['ask 1', 'first', 'last']);
-  });
-
   test('is wrong by its first other token', () => {
     const expected = [1, 2, 3, 7, 8, 9];
     expect(whyOtherTokens(decode, expected, expected)).toBeUndefined();
@@ -93,7 +88,7 @@ describe('a whole model', () => {
   });
 
   test('needs its ONNX form beside it', async () => {
-    await expect(casesOfModel(LLAMA, 2)).rejects.toThrow(
+    await expect(caseOfModel(LLAMA, 2)).rejects.toThrow(
       /^--model .*llama3_text: there is no onnx\/model\.onnx/,
     );
     const folder = await mkdtemp(join(tmpdir(), 'model-'));
@@ -101,9 +96,9 @@ describe('a whole model', () => {
       await cp(LLAMA, folder, { recursive: true });
       await mkdir(join(folder, 'onnx'));
       await writeFile(join(folder, 'onnx/model.onnx'), '');
-      const cases = await casesOfModel(folder, 2);
-      expect(cases.map(({ reps }) => reps)).toEqual([1, 2]);
-      expect(cases[0]?.promptTokens).toBeGreaterThan(100);
+      const one = await caseOfModel(folder, 2);
+      expect(one).toMatchObject({ op: 'model decode', reps: 2 });
+      expect(one.promptTokens).toBeGreaterThan(100);
     } finally {
       await rm(folder, { recursive: true });
     }
@@ -123,11 +118,7 @@ describeOnAdapters('a whole model in this engine', (getDevice) => {
     });
     model.dispose();
     const { promptTokenIds, tokenIds } = answer;
-    const folder = resolve(LLAMA);
-    const cases: readonly ModelCase[] = modelCases(
-      { folder, name: 'llama3_text', promptTokens: promptTokenIds.length },
-      2,
-    );
+    const one = { ...decode, folder: resolve(LLAMA), promptTokens: promptTokenIds.length };
     const noOps = {
       version: '',
       variants: () => 0,
@@ -135,14 +126,12 @@ describeOnAdapters('a whole model in this engine', (getDevice) => {
     };
     const ask = servePeer({ ...noOps, models: tesseraModels(device) });
     const host = peerHost(OURS, async () => ({ ask, end: async () => undefined }));
+    const expected = async () => [...promptTokenIds, ...tokenIds];
+    const options = { expected, secondsPerCase: 0, leastRounds: 1, mostRounds: 1 };
     try {
-      for (const one of cases) {
-        const expected = async () => [
-          ...promptTokenIds,
-          ...tokenIds.slice(0, one.op === 'model decode' ? 3 : 1),
-        ];
-        const options = { expected, secondsPerCase: 0, leastRounds: 1, mostRounds: 1 };
-        const { timings, costs } = await measurePeers(device, one, [host], options, () => undefined);
+      const rows = await measurePeers(device, one, [host], options, () => undefined);
+      expect(rows.map((row) => row.one.op)).toEqual(['model prefill', 'model decode']);
+      for (const { timings, costs } of rows) {
         expect(timings).toMatchObject({ tessera: { median: expect.any(Number), samples: 1 } });
         expect(costs.length).toBeGreaterThan(10);
       }
