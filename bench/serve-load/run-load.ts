@@ -1,91 +1,79 @@
 import { setMaxListeners } from 'node:events';
-import { readFileSync } from 'node:fs';
 import OpenAI from 'openai';
+import { metricOf } from './metrics.ts';
+import type { Mix, Question } from './questions.ts';
 
 export interface LoadResult {
   readonly seconds: number;
+  /** Processor time of the server. */
+  readonly cpuSeconds: number;
   readonly answered: number;
   /** 429: the queue was full. */
   readonly refused: number;
-  /** Answers unlike the reference's. */
+  /** Answers unlike the reference's, or unlike those given before to the same question of text. */
   readonly wrong: readonly string[];
   readonly errors: readonly string[];
+  /** Of answers and of prompts. */
   readonly tokens: number;
+  readonly promptTokens: number;
+  /** Prompt tokens that were in the cache. */
+  readonly reusedTokens: number;
   /** Seconds of each answer. */
   readonly latencies: readonly number[];
-  readonly memory: Memory;
 }
 
-/** Bytes in the second and in the last quarter of the time: medians of what the server tells. */
-interface Memory {
-  readonly early: number;
-  readonly late: number;
-  readonly gpuEarly: number;
-  readonly gpuLate: number;
-}
-
-interface Question {
+export interface Load {
   readonly url: string;
-  readonly question: string;
-  readonly answer: string;
-}
-
-/** The example pictures with the reference's greedy answers. */
-function readQuestions(): readonly Question[] {
-  const scenes = JSON.parse(readFileSync('examples/expected.json', 'utf8')) as readonly {
-    readonly image: string;
-    readonly questions: readonly { readonly question: string; readonly answer: string }[];
-  }[];
-  return scenes.flatMap(({ image, questions }) => {
-    const url = `data:image/png;base64,${readFileSync(`examples/${image}`).toString('base64')}`;
-    return questions.map(({ question, answer }) => ({ url, question, answer }));
-  });
+  readonly mix: Mix;
+  readonly question: (mix: Mix, number: number) => Question;
+  readonly clients: number;
+  readonly seconds: number;
+  /** Questions before this number were asked by others. */
+  readonly first: number;
+  /** Answers to questions of text alone, filled by whoever asks first. */
+  readonly known: Map<string, string>;
 }
 
 /** How long a client waits that was told to come again, at most: a run is short. */
-const MAX_PAUSE_MS = 2000;
-const SAMPLE_MS = 500;
-
-/** Not counted: until then the server compiles what its first requests need. */
-const WARM_UP_SECONDS = 15;
+const MAX_PAUSE_MS = 1000;
 
 /** `clients` that ask one question after another for `seconds`, every other one with its answer streamed. */
-export async function runLoad(url: string, clients: number, seconds: number): Promise<LoadResult> {
+export async function runLoad(load: Load): Promise<LoadResult> {
+  const { url, clients, seconds } = load;
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0, timeout: 300_000 });
   const { data } = await client.models.list();
-  const questions = readQuestions();
   const model = data[0]?.id ?? '';
-  const counts = { answered: 0, refused: 0, tokens: 0 };
+  const counts = { answered: 0, refused: 0, tokens: 0, promptTokens: 0, reusedTokens: 0 };
   const wrong: string[] = [];
   const errors: string[] = [];
   const latencies: number[] = [];
-  const started = performance.now() + WARM_UP_SECONDS * 1000;
+  const cpuBefore = await cpuSecondsOf(url);
+  const started = performance.now();
   const until = started + seconds * 1000;
   // What is not answered by then is given up, and not counted.
-  const signal = AbortSignal.timeout((WARM_UP_SECONDS + seconds) * 1000);
+  const signal = AbortSignal.timeout(seconds * 1000);
   setMaxListeners(0, signal);
+  let next = load.first;
 
   const ask = async (number: number): Promise<void> => {
-    const { url: picture = '', question = '', answer } = questions[number % questions.length] ?? {};
+    const question = load.question(load.mix, number);
     const begun = performance.now();
-    const { text, tokens } = await answerOf(
-      { client, model, signal },
-      { url: picture, question },
-      number % 2 === 0,
-    );
+    const { text, usage } = await answerOf({ client, model, signal }, question, number % 2 === 0);
     // A stream that is given up ends like one that is whole.
     if (signal.aborted) return;
-    if (performance.now() > started) {
-      counts.answered++;
-      counts.tokens += tokens;
-    }
-    if (text !== answer) wrong.push(`"${question}": "${text}" instead of "${answer}"`);
+    counts.answered++;
+    counts.tokens += usage?.completion_tokens ?? 0;
+    counts.promptTokens += usage?.prompt_tokens ?? 0;
+    counts.reusedTokens += usage?.prompt_tokens_details?.cached_tokens ?? 0;
     latencies.push((performance.now() - begun) / 1000);
+    const expected = question.answer ?? load.known.get(question.text) ?? text;
+    if (question.answer === undefined) load.known.set(question.text, expected);
+    if (text !== expected) wrong.push(`"${question.text}": "${text}" instead of "${expected}"`);
   };
-  const runClient = async (first: number): Promise<void> => {
-    for (let number = first; performance.now() < until; number += clients) {
+  const runClient = async (): Promise<void> => {
+    while (performance.now() < until) {
       try {
-        await ask(number);
+        await ask(next++);
       } catch (error) {
         if (signal.aborted) return;
         if (!(error instanceof OpenAI.RateLimitError)) errors.push(String(error));
@@ -95,10 +83,33 @@ export async function runLoad(url: string, clients: number, seconds: number): Pr
       }
     }
   };
-  const samples = sampleMemory(url, until);
-  await Promise.all(Array.from({ length: clients }, (_, i) => runClient(i)));
-  const memory = memoryOf(await samples);
-  return { seconds: (performance.now() - started) / 1000, ...counts, wrong, errors, latencies, memory };
+  await Promise.all(Array.from({ length: clients }, runClient));
+  const ended = performance.now();
+  const cpuSeconds = (await cpuSecondsOf(url)) - cpuBefore;
+  return { seconds: (ended - started) / 1000, cpuSeconds, ...counts, wrong, errors, latencies };
+}
+
+/** One result of several parts. */
+export function joinResults(parts: readonly LoadResult[]): LoadResult {
+  const sum = (of: (part: LoadResult) => number): number =>
+    parts.reduce((total, part) => total + of(part), 0);
+  return {
+    seconds: sum(({ seconds }) => seconds),
+    cpuSeconds: sum(({ cpuSeconds }) => cpuSeconds),
+    answered: sum(({ answered }) => answered),
+    refused: sum(({ refused }) => refused),
+    tokens: sum(({ tokens }) => tokens),
+    promptTokens: sum(({ promptTokens }) => promptTokens),
+    reusedTokens: sum(({ reusedTokens }) => reusedTokens),
+    wrong: parts.flatMap(({ wrong }) => wrong),
+    errors: parts.flatMap(({ errors }) => errors),
+    latencies: parts.flatMap(({ latencies }) => latencies),
+  };
+}
+
+async function cpuSecondsOf(url: string): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text();
+  return metricOf(text, 'process_cpu_seconds_total');
 }
 
 interface Asking {
@@ -109,62 +120,24 @@ interface Asking {
 
 async function answerOf(
   { client, model, signal }: Asking,
-  { url, question }: Pick<Question, 'url' | 'question'>,
+  { picture, text: question, maxTokens }: Question,
   stream: boolean,
 ) {
-  const request = {
-    model,
-    temperature: 0,
-    messages: [
-      {
-        role: 'user' as const,
-        content: [
-          { type: 'image_url' as const, image_url: { url } },
-          { type: 'text' as const, text: question },
-        ],
-      },
-    ],
-  };
+  const pictures = picture === undefined ? [] : [{ type: 'image_url' as const, image_url: { url: picture } }];
+  const content = [...pictures, { type: 'text' as const, text: question }];
+  const messages = [{ role: 'user' as const, content }];
+  const request = { model, temperature: 0, max_completion_tokens: maxTokens, messages };
   if (!stream) {
     const { choices, usage } = await client.chat.completions.create(request, { signal });
-    return { text: choices[0]?.message.content ?? '', tokens: usage?.completion_tokens ?? 0 };
+    return { text: choices[0]?.message.content ?? '', usage };
   }
   let text = '';
-  let tokens = 0;
+  let counted: OpenAI.CompletionUsage | undefined;
   const options = { stream: true, stream_options: { include_usage: true } } as const;
   const chunks = await client.chat.completions.create({ ...request, ...options }, { signal });
   for await (const { choices, usage } of chunks) {
     text += choices[0]?.delta.content ?? '';
-    tokens += usage?.completion_tokens ?? 0;
+    counted = usage ?? counted;
   }
-  return { text, tokens };
-}
-
-interface Sample {
-  readonly resident: number;
-  readonly gpu: number;
-}
-
-async function sampleMemory(url: string, until: number): Promise<readonly Sample[]> {
-  const samples: Sample[] = [];
-  while (performance.now() < until) {
-    const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text();
-    const value = (name: string): number => Number(new RegExp(`^${name} (\\S+)$`, 'm').exec(text)?.[1]);
-    samples.push({ resident: value('process_resident_memory_bytes'), gpu: value('tessera_gpu_bytes') });
-    await new Promise((resolve) => setTimeout(resolve, SAMPLE_MS));
-  }
-  return samples;
-}
-
-function memoryOf(samples: readonly Sample[]): Memory {
-  const quarter = Math.floor(samples.length / 4);
-  const [second, last] = [samples.slice(quarter, 2 * quarter), samples.slice(-quarter)];
-  const median = (values: readonly number[]): number =>
-    [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] ?? Number.NaN;
-  return {
-    early: median(second.map(({ resident }) => resident)),
-    late: median(last.map(({ resident }) => resident)),
-    gpuEarly: median(second.map(({ gpu }) => gpu)),
-    gpuLate: median(last.map(({ gpu }) => gpu)),
-  };
+  return { text, usage: counted };
 }

@@ -1,5 +1,5 @@
 import { invariant } from '../core/errors.ts';
-import { dim, formatShape, type Shape } from '../core/shape.ts';
+import { dim, elementCount, formatShape, type Shape } from '../core/shape.ts';
 import { embedding } from '../graph/embedding.ts';
 import { Graph } from '../graph/graph.ts';
 import { reshape, slice } from '../graph/movement.ts';
@@ -49,10 +49,10 @@ export function buildDecoderGraph(
   const w = bindParameters(graph, weights, precision);
 
   let embeds = model.embedTokens(graph.input('ids', [1, S], 'u32'), w, precision.activations); // [1, S, C]
-  const images = shape.imageRows > 0 ? imageInputs(graph, model, precision, shape) : undefined;
+  const images = imageInputs(graph, model, precision, shape.imageRows, [1, S]);
   if (images) embeds = spliceRows(embeds, slice(images.features, 1, 0, C), images.index);
   const hiddenStates = model.decode(embeds.named('inputs_embeds'), w, {
-    ...positionInputs(graph, model, S),
+    ...positionInputs(graph, model, [1, S]),
     past: graph.input('past', [1], 'u32'),
     capacity,
     kvCacheDType: precision.kvCache,
@@ -77,32 +77,36 @@ export function buildDecoderGraph(
   return graph;
 }
 
-function imageInputs(
+/** Features and, for each token of [B, S], its row in them; undefined in a pass without pictures. */
+export function imageInputs(
   graph: Graph,
   model: Model,
   { activations }: Precision,
-  { imageRows, seq }: DecoderShape,
+  imageRows: number,
+  tokens: Shape,
 ): DecoderPass['images'] {
+  if (imageRows === 0) return undefined;
   invariant(model.vision, `${model.modelType} has no vision tower`);
   return {
     features: graph.input('imageFeatures', [imageRows, model.vision.featureWidth], activations),
-    index: graph.input('imageIndex', [1, seq], 'i32'),
+    index: graph.input('imageIndex', tokens, 'i32'),
   };
 }
 
-/** Positions in the tables that a model keeps, or tables of this pass with a row per token. */
-function positionInputs(
+/** Positions of the tokens [B, S] in the tables that a model keeps, or tables of this pass with a row per token. */
+export function positionInputs(
   graph: Graph,
   { mrope }: Model,
-  seq: number,
+  tokens: Shape,
 ): Pick<DecoderPass, 'positions' | 'rope'> {
-  if (!mrope) return { positions: graph.input('positions', [1, seq], 'u32') };
-  const shape = [seq, mrope.rotaryDim / 2];
+  if (!mrope) return { positions: graph.input('positions', tokens, 'u32') };
+  const count = elementCount(tokens);
+  const shape = [count, mrope.rotaryDim / 2];
   return {
     positions: graph.constant(
-      `rows.${seq}`,
-      Uint32Array.from({ length: seq }, (_, row) => row),
-      [1, seq],
+      `rows.${count}`,
+      Uint32Array.from({ length: count }, (_, row) => row),
+      tokens,
     ),
     rope: { cos: graph.input('ropeCos', shape, 'f32'), sin: graph.input('ropeSin', shape, 'f32') },
   };

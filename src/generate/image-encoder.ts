@@ -31,18 +31,20 @@ export interface ImageEncoder {
   plans(layout: VisionLayout): readonly Plan[];
   /** Makes the tower ready for a usual picture and loads its weights, so that the first one does not wait for them. */
   prepare(): Promise<void>;
-  /** Features of all media in a row. Those seen lately are not encoded again. */
-  encode(media: readonly ProcessedMedium[], signal?: AbortSignal): Promise<ImageFeatures>;
+  /** Features of all media in a row, with padding up to `minRows`. Those seen lately are not encoded again. */
+  encode(media: readonly ProcessedMedium[], signal?: AbortSignal, minRows?: number): Promise<ImageFeatures>;
   dispose(): void;
 }
 
 /** Rows are padded to this multiple, so that prompts with more or fewer pictures share decoder plans. */
-export const ROW_STEP = 64;
+const ROW_STEP = 64;
+
+/** Rows of a buffer for the features of so many tokens. */
+export const paddedRows = (tokens: number): number => Math.ceil(tokens / ROW_STEP) * ROW_STEP;
+
 /** Rows of the features of media in a row. */
-export function rowsOf(layouts: readonly VisionLayout[]): number {
-  const tokens = layouts.reduce((sum, layout) => sum + layout.tokens, 0);
-  return Math.ceil(tokens / ROW_STEP) * ROW_STEP;
-}
+export const rowsOf = (layouts: readonly VisionLayout[]): number =>
+  paddedRows(layouts.reduce((sum, layout) => sum + layout.tokens, 0));
 
 /** Pictures of as many sizes stay compiled, and as many ways to pack them. */
 const MAX_SESSIONS = 4;
@@ -163,10 +165,10 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
       invariant(model.vision, `${model.modelType} has no vision tower`);
       await tileSession(model.vision.typicalLayout);
     },
-    async encode(media, signal) {
+    async encode(media, signal, minRows = 0) {
       invariant(model.vision, `${model.modelType} has no vision tower`);
       const bytesPerRow = rowBytes(model.vision.featureWidth);
-      const rows = rowsOf(media.map(({ layout }) => layout));
+      const rows = Math.max(rowsOf(media.map(({ layout }) => layout)), paddedRows(minRows));
       const byteLength = rows * bytesPerRow;
       const buffer = await withBuffer(byteLength, async (target) => {
         let row = 0;

@@ -189,10 +189,10 @@ async function prepareModel(
           {
             runtime,
             assets,
-            encode: (media) =>
+            encode: (media, minRows) =>
               inTurn(async () => {
                 invariant(imageEncoder, `${model.modelType} has no vision tower`);
-                return imageEncoder.encode(media);
+                return imageEncoder.encode(media, undefined, minRows);
               }),
           },
           options,

@@ -11,7 +11,7 @@ import type { WeightScope } from '../weights/weight-scope.ts';
 import { bucketOf, MAX_CHUNK } from './decoder-inputs.ts';
 import { buildPoolingGraph } from './frame-pooler.ts';
 import { buildDecoderGraph, buildPackGraph, buildTileGraph } from './graphs.ts';
-import { ROW_STEP } from './image-encoder.ts';
+import { paddedRows } from './image-encoder.ts';
 import { BASELINE, scratchBytesOf } from './inspect.ts';
 
 /** What a video of so many frames takes before the first word of an answer, known without a device. */
@@ -166,7 +166,7 @@ function visionWork({ model, weights, precision }: VideoModel, layout: VisionLay
   const pack = buildPackGraph(model, weights, precision, layout, tileShape);
   const bytes = DTYPE_BYTES[precision.activations];
   const featureWidth = model.vision?.featureWidth ?? width;
-  const gathered = Math.ceil(layout.tokens / ROW_STEP) * ROW_STEP * featureWidth * bytes;
+  const gathered = paddedRows(layout.tokens) * featureWidth * bytes;
   const packed = pack ? layout.tokens * featureWidth * bytes : 0;
   return {
     towerFlops: planSummary(tilePlan).flops * layout.tiles + (pack ? flopsOf(pack) : 0),

@@ -27,12 +27,14 @@ export interface DecoderPass {
 
 /** A KV cache in pages: a row's tokens lie in those that the table names, in order. */
 export interface PagedCache {
-  /** Pages of each row, [B, N] u32; `capacity` is N `size`. */
+  /** Pages of each row, [B, N] u32: those of its tokens before this pass and in it. */
   readonly table: Tensor;
   /** Pages of all rows together. */
   readonly count: number;
   /** Tokens of a page. */
   readonly size: number;
+  /** Whether nothing lies in it before this pass, whose own keys are then all that there are to see. */
+  readonly empty: boolean;
 }
 
 /** What a text decoder is, in the numbers that loading, caching and sampling need. */

@@ -1,12 +1,16 @@
-import { AbortError, InputError } from '../../core/errors.ts';
+import { AbortError, InputError, invariant } from '../../core/errors.ts';
 import { encodeSampling, sampleRow } from '../../ops/sampling.ts';
+import type { ProcessedMedium } from '../../processors/processor.ts';
 import { type AnswerText, createAnswerText } from '../answer-text.ts';
 import type { CheckpointAssets } from '../checkpoint-assets.ts';
 import type { GenerationResult } from '../generation.ts';
 import type { SamplingOptions } from '../generation-config.ts';
+import { mediaBeyond } from '../prefix.ts';
 import { buildPrompt, type Prompt } from '../prompt.ts';
 import type { AnswerPiece, BatchRequest, PickedToken } from './batch.ts';
-import type { DecodeRow } from './paged-decoder.ts';
+import { pageContents } from './page-contents.ts';
+import { PAGE_SIZE, type TakenPages } from './page-pool.ts';
+import type { PassRow } from './pass-inputs.ts';
 import { scoreTokens } from './score-tokens.ts';
 
 /** A request on its way: waiting, prepared, its prompt running, then a token at a time. */
@@ -17,20 +21,36 @@ export interface Job {
   /** Whether tokens are picked or scored on the host, which needs logits. */
   readonly readsLogits: boolean;
   readonly isAborted: boolean;
-  /** Set by `prepare`. */
-  readonly prompt: Prompt | undefined;
-  /** Tokens that the cache must hold; known once prepared. */
+  /** Known once prepared, as what follows. */
+  readonly promptTokens: number;
+  readonly hasPictures: boolean;
+  /** Tokens that the cache must hold. */
   readonly reservedTokens: number;
+  /** What the prompt's first pages are to hold, as far as it may share them; at least a token is left to run. */
+  readonly beginning: readonly string[];
   /** What it holds of the cache. */
-  pages: readonly number[];
+  pages: TakenPages;
+  /** What its full pages hold by now. */
+  contents(): readonly string[];
   /** Opens the pictures and makes the prompt. Throws what the answer ends with. */
   prepare(): Promise<void>;
   /** Takes the token that was picked after `past` tokens; true where the answer ends with it. */
   take(token: number, past: number, logits: Float32Array | undefined): boolean;
-  /** Its row in a step of all. */
-  row(): DecodeRow;
+  /** Its prompt's row in a pass, as far as the cache does not hold it, with the pictures that this needs. */
+  promptRow(): PromptRow;
+  /** Its latest token's row in a pass. */
+  row(): PassRow;
   fail(error: unknown): void;
 }
+
+/** A prompt in a pass; its image indices count from its own first feature. */
+export interface PromptRow {
+  readonly row: PassRow;
+  readonly media: readonly ProcessedMedium[];
+}
+
+/** No pages. */
+export const NO_PAGES: TakenPages = { pages: [], known: 0 };
 
 export interface JobSettling {
   readonly emit: (piece: AnswerPiece) => void;
@@ -52,11 +72,15 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
   const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const { topLogprobs } = request;
   const penalized = sampling.repetitionPenalty !== 1;
+  /** Its keys and values come from passes of its own alone, as `GenerateOptions.seed` says. */
+  const seeded = request.seed !== undefined;
   const unsent: PickedToken[] = [];
   let prompt: Prompt | undefined;
   let written: AnswerText | undefined;
   let seen: Float64Array | undefined;
   let reservedTokens = 0;
+  let beginning: readonly string[] = [];
+  let reusedTokens = 0;
   let firstTokenMs = 0;
   let latest = { token: 0, past: 0 };
 
@@ -75,7 +99,7 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
       finishReason,
       stats: {
         promptTokens: promptTokenIds.length,
-        reusedTokens: 0,
+        reusedTokens,
         generatedTokens: tokenIds.length,
         firstTokenMs,
         totalMs,
@@ -95,13 +119,23 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
     get isAborted() {
       return request.signal?.aborted ?? false;
     },
-    get prompt() {
-      return prompt;
+    get promptTokens() {
+      return prompt?.tokenIds.length ?? 0;
+    },
+    get hasPictures() {
+      return (prompt?.media.length ?? 0) > 0;
     },
     get reservedTokens() {
       return reservedTokens;
     },
-    pages: [],
+    get beginning() {
+      return beginning;
+    },
+    pages: NO_PAGES,
+    contents() {
+      if (!prompt || seeded) return [];
+      return pageContents(prompt, written?.tokenIds ?? [], latest.past);
+    },
     async prepare() {
       prompt = await buildPrompt(assets, { messages: await request.messages() });
       const { length } = prompt.tokenIds;
@@ -118,16 +152,15 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
         eosTokenIds: generation.eosTokenIds,
       });
       reservedTokens = length + maxNewTokens;
+      if (!seeded) beginning = pageContents(prompt, [], length - 1);
       if (!penalized) return;
       seen = new Float64Array(model.text.vocabSize);
       for (const id of prompt.tokenIds) seen[id] = 1;
     },
     take(picked, past, logits) {
       if (!written) return true;
-      const isFirst = written.tokenIds.length === 0;
-      if (isFirst) firstTokenMs = performance.now() - startedMs;
-      // The prompt's pass minds the penalty itself.
-      const token = penalized && !isFirst && logits ? penalizedToken(logits, past) : picked;
+      if (written.tokenIds.length === 0) firstTokenMs = performance.now() - startedMs;
+      const token = penalized && logits ? penalizedToken(logits, past) : picked;
       latest = { token, past };
       if (seen) seen[token] = 1;
       if (topLogprobs !== undefined && logits) unsent.push(scoreTokens(logits, token, topLogprobs));
@@ -138,10 +171,29 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
       settling.resolve(resultOf(written, finishReason));
       return true;
     },
+    promptRow() {
+      invariant(prompt, 'a prompt that is not made');
+      reusedTokens = job.pages.known * PAGE_SIZE;
+      const { tokenIds, positions, nextPosition, spans } = prompt;
+      const { media, index } = mediaBeyond(prompt, reusedTokens);
+      const row = {
+        tokenIds: tokenIds.slice(reusedTokens),
+        past: reusedTokens,
+        positions: positions.map((axis) => axis.subarray(reusedTokens)),
+        nextPosition,
+        imageIndex: index,
+        spans,
+        pages: job.pages.pages,
+        sampling,
+        seed,
+      };
+      return { row, media };
+    },
     row() {
       const answered = (written?.tokenIds.length ?? 1) - 1;
-      const position = (prompt?.nextPosition ?? 0) + answered;
-      return { ...latest, position, pages: job.pages, sampling, seed };
+      const nextPosition = (prompt?.nextPosition ?? 0) + answered;
+      const { token, past } = latest;
+      return { tokenIds: [token], past, nextPosition, pages: job.pages.pages, sampling, seed };
     },
     fail(error) {
       settling.reject(request.signal?.aborted ? new AbortError() : error);

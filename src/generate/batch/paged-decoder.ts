@@ -1,25 +1,21 @@
-import { DTYPE_BYTES } from '../../core/dtype.ts';
 import { invariant } from '../../core/errors.ts';
-import { encodeSampling, SAMPLING_WORDS } from '../../ops/sampling.ts';
 import type { HostArray } from '../../runtime/host-array.ts';
-import type { InputValue } from '../../runtime/inputs.ts';
 import type { Session } from '../../runtime/session.ts';
 import { createStateStore } from '../../runtime/state-store.ts';
-import { GREEDY, type SamplingOptions } from '../generation-config.ts';
+import { bucketOf, MAX_CHUNK } from '../decoder-inputs.ts';
 import { createSessionCache, type ModelRuntime } from '../sessions.ts';
-import { buildBatchGraph } from './decode-graph.ts';
-import { PAGE_SIZE, pagesFor, SPARE_PAGE } from './page-pool.ts';
+import { buildBatchGraph, type PassShape } from './batch-graph.ts';
+import { PAGE_SIZE, pagesFor } from './page-pool.ts';
+import { type PassFeatures, type PassRow, passInputs } from './pass-inputs.ts';
 
-/** One answer in a step of all. */
-export interface DecodeRow {
-  /** Its latest token, which is not in the cache yet. */
-  readonly token: number;
-  /** Tokens in the cache. */
-  readonly past: number;
-  readonly position: number;
-  readonly pages: readonly number[];
-  readonly sampling: SamplingOptions;
-  readonly seed: number;
+/** Lengths and numbers of prompts, with and without pictures: as many stay compiled. */
+const MAX_PROMPT_SESSIONS = 12;
+
+export interface PassOptions {
+  /** Whether prompts begin: nothing lies before them in their pages. */
+  readonly begins: boolean;
+  readonly wantsLogits: boolean;
+  readonly features?: PassFeatures | undefined;
 }
 
 export interface DecodedRows {
@@ -31,10 +27,13 @@ export interface DecodedRows {
 
 /** A decoder of several answers at once, over a cache in pages. */
 export interface PagedDecoder {
-  /** Copies a prompt's keys and values out of a cache without pages: the first `tokens` rows of each. */
-  adopt(cache: ReadonlyMap<string, GPUBuffer>, pages: readonly number[], tokens: number): void;
-  step(rows: readonly DecodeRow[], wantsLogits: boolean): Promise<DecodedRows>;
-  /** Compiles the passes of all sizes. */
+  /** Rows that passes may have. */
+  readonly sizes: readonly number[];
+  /** Rows of a pass over so many. */
+  sizeFor(rows: number): number;
+  /** Appends the tokens of each row to its pages, and gives the one after them. */
+  run(rows: readonly PassRow[], options: PassOptions): Promise<DecodedRows>;
+  /** Compiles the passes of one token of all sizes. */
   prepare(): Promise<void>;
   dispose(): void;
 }
@@ -52,48 +51,57 @@ export function createPagedDecoder(
   runtime: ModelRuntime,
   { slots, pages, contextTokens }: PagedDecoderSizes,
 ): PagedDecoder {
-  const { device, model, weightScope, precision } = runtime;
+  const { model, weightScope, precision } = runtime;
   const { vocabSize } = model.text;
-  const states = createStateStore(device);
+  const states = createStateStore(runtime.device);
   const sizes = passSizes(slots);
-  const sessions = createSessionCache(runtime, states, sizes.length);
-  const pool = new Map<string, GPUBuffer>();
+  const steps = createSessionCache(runtime, states, sizes.length);
+  const prompts = createSessionCache(runtime, states, MAX_PROMPT_SESSIONS);
   const pagesPerRow = pagesFor(contextTokens);
+  const cache = { pages: pages + 1, pageSize: PAGE_SIZE, capacity: pagesPerRow * PAGE_SIZE };
 
-  const sessionOf = async (rows: number): Promise<Session> => {
-    const shape = { rows, pages: pages + 1, pagesPerRow, pageSize: PAGE_SIZE };
-    const session = await sessions.get(`batch of ${rows}`, () =>
-      buildBatchGraph(model, weightScope, precision, shape),
+  const sessionOf = (shape: PassShape): Promise<Session> =>
+    (shape.tokens === 1 ? steps : prompts).get(`batch ${Object.values(shape).join(' ')}`, () =>
+      buildBatchGraph(model, weightScope, precision, shape, cache),
     );
-    for (const buffer of session.plan.buffers)
-      if (buffer.kind === 'state') pool.set(buffer.name, states.buffer(buffer));
-    return session;
+  /** Shape of a pass over the latest tokens of so many answers. */
+  const stepShape = (rows: number): PassShape => ({
+    rows,
+    tokens: 1,
+    begins: false,
+    pagesPerRow,
+    imageRows: 0,
+    spans: false,
+  });
+  const shapeOf = (rows: readonly PassRow[], { begins, features }: PassOptions): PassShape => {
+    const size = sizeFor(rows.length);
+    const tokens = passLength(Math.max(...rows.map(({ tokenIds }) => tokenIds.length)));
+    if (tokens === 1) return stepShape(size);
+    const last = Math.max(...rows.map(({ past }) => past)) + tokens;
+    return {
+      rows: size,
+      tokens,
+      begins,
+      pagesPerRow: passPages(pagesFor(last), pagesPerRow),
+      imageRows: features?.rows ?? 0,
+      spans: rows.some(({ spans }) => spans),
+    };
+  };
+  const sizeFor = (rows: number): number => {
+    const size = sizes.find((candidate) => candidate >= rows);
+    invariant(size !== undefined, `${rows} rows in ${slots} slots`);
+    return size;
   };
 
   return {
-    adopt(cache, own, tokens) {
-      const { numKeyValueHeads, headDim } = model.text;
-      const rowBytes = numKeyValueHeads * headDim * DTYPE_BYTES[precision.kvCache];
-      const encoder = device.gpu.createCommandEncoder({ label: 'prompt to pages' });
-      for (const [name, target] of pool) {
-        const source = cache.get(name);
-        invariant(source, `the prompt left no "${name}"`);
-        for (let n = 0; n < pagesFor(tokens); n++) {
-          const first = n * PAGE_SIZE;
-          const bytes = Math.min(PAGE_SIZE, tokens - first) * rowBytes;
-          const page = own[n] ?? SPARE_PAGE;
-          encoder.copyBufferToBuffer(source, first * rowBytes, target, page * PAGE_SIZE * rowBytes, bytes);
-        }
-      }
-      device.gpu.queue.submit([encoder.finish()]);
-    },
-    async step(rows, wantsLogits) {
-      const size = sizes.find((candidate) => candidate >= rows.length);
-      invariant(size !== undefined, `${rows.length} rows in ${slots} slots`);
-      const session = await sessionOf(size);
-      const inputs = { ...rowInputs(rows, size, pagesPerRow), ...positionInputs(runtime, rows, size) };
+    sizes,
+    sizeFor,
+    async run(rows, options) {
+      const { wantsLogits, features } = options;
+      const shape = shapeOf(rows, options);
+      const session = await sessionOf(shape);
       const { token, logits } = await session.runAndRead(
-        inputs,
+        passInputs(model, rows, shape, cache, features),
         wantsLogits ? ['token', 'logits'] : ['token'],
       );
       return {
@@ -102,10 +110,11 @@ export function createPagedDecoder(
       };
     },
     async prepare() {
-      for (const size of sizes) await sessionOf(size);
+      for (const rows of sizes) await sessionOf(stepShape(rows));
     },
     dispose() {
-      sessions.clear();
+      steps.clear();
+      prompts.clear();
       states.dispose();
     },
   };
@@ -118,38 +127,21 @@ export function passSizes(slots: number): readonly number[] {
   return [...sizes, slots];
 }
 
-function rowInputs(
-  rows: readonly DecodeRow[],
-  size: number,
-  pagesPerRow: number,
-): Record<string, InputValue> {
-  const ids = new Uint32Array(size);
-  const past = new Uint32Array(size);
-  const pages = new Uint32Array(size * pagesPerRow).fill(SPARE_PAGE);
-  const sampling = new Uint32Array(size * SAMPLING_WORDS);
-  const idle = encodeSampling({ ...GREEDY, seed: 0, step: 0 });
-  for (let i = 0; i < size; i++) {
-    const row = rows[i];
-    if (row) {
-      ids[i] = row.token;
-      past[i] = row.past;
-      pages.set(row.pages, i * pagesPerRow);
-    }
-    const words = row ? encodeSampling({ ...row.sampling, seed: row.seed, step: row.past + 1 }) : idle;
-    sampling.set(words, i * SAMPLING_WORDS);
-  }
-  return { ids, past, pages, sampling };
-}
+/** Padded lengths of the prompts of a pass: few, so that those of several requests are of one. */
+const LENGTHS = [1, 16, 32, 64, 96, 128, 192, 256, 384, MAX_CHUNK];
 
-function positionInputs(
-  { model: { mrope } }: ModelRuntime,
-  rows: readonly DecodeRow[],
-  size: number,
-): Record<string, InputValue> {
-  const at = Int32Array.from({ length: size }, (_, i) => rows[i]?.position ?? 0);
-  if (!mrope) return { positions: Uint32Array.from(at) };
-  const { cos, sin } = mrope.tables(Array.from({ length: mrope.axes }, () => at));
-  return { ropeCos: cos as Float32Array<ArrayBuffer>, ropeSin: sin as Float32Array<ArrayBuffer> };
+/** A chunk of a prompt whose tokens see each other both ways may be longer than others. */
+export const passLength = (tokens: number): number =>
+  LENGTHS.find((candidate) => candidate >= tokens) ?? bucketOf(tokens);
+
+/** Pages of a prompt's pass: all that a row may have, or a half, a quarter and so on of them, since all are read. */
+export function passPages(needed: number, most: number): number {
+  let pages = most;
+  while (Math.ceil(pages / 2) >= needed) {
+    if (pages === 1) break;
+    pages = Math.ceil(pages / 2);
+  }
+  return pages;
 }
 
 const rowOf = (logits: HostArray, row: number, width: number): Float32Array =>

@@ -5,9 +5,10 @@ import { reshape } from '../../graph/movement.ts';
 import { pagedAppend, pagedAttention } from '../../graph/paged-cache.ts';
 import { rope } from '../../graph/rope.ts';
 import type { Tensor } from '../../graph/tensor.ts';
-import type { DecoderPass } from '../model.ts';
+import type { DecoderPass, PagedCache } from '../model.ts';
 import type { Parameters } from '../parameters.ts';
 import { biasedLinear } from './biased-linear.ts';
+import { gatherRows } from './gather-rows.ts';
 import type { RopeTensors } from './rope-tensors.ts';
 
 export interface GroupedQueryAttentionConfig {
@@ -79,14 +80,25 @@ function overCache(
   { past, pages, span, capacity, kvCacheDType }: DecoderPass,
   { scale, ...options }: CacheAttention,
 ): Tensor {
-  const [B = 1, , K = 1, D = 1] = k.shape;
+  const [B = 1, S = 1, K = 1, D = 1] = k.shape;
   const rows = pages ? [pages.count, pages.size] : [B, capacity];
   const cache = (name: string): Tensor => graph.state(`kv.${layer}.${name}`, [...rows, K, D], kvCacheDType);
   const scaled = { ...options, ...(scale === undefined ? {} : { scale }) };
   if (pages) {
     const append = (name: string, x: Tensor): Tensor => pagedAppend(cache(name), x, past, pages.table); // [P, G, K, D]
-    return pagedAttention(q, append('key', k), append('value', v), { ...scaled, past, pages: pages.table });
+    const [keys, values] = [append('key', k), append('value', v)];
+    if (pages.empty) return attention(q, k, v, { ...scaled, causal: true, span });
+    if (S === 1) return pagedAttention(q, keys, values, { ...scaled, past, pages: pages.table });
+    // Many queries read each key many times: for them the pages are put in a row first.
+    return attention(q, inRow(keys, pages), inRow(values, pages), { ...scaled, causal: true, past, span });
   }
   const append = (name: string, x: Tensor): Tensor => cacheAppend(cache(name), x, past); // [B, T, K, D]
   return attention(q, append('key', k), append('value', v), { ...scaled, causal: true, past, span });
+}
+
+/** The pages of each row, one after another. cache [P, G, K, D] → [B, N G, K, D] */
+function inRow(cache: Tensor, { table, count }: PagedCache): Tensor {
+  const [, G = 1, K = 1, D = 1] = cache.shape;
+  const [B = 1, N = 1] = table.shape;
+  return reshape(gatherRows(reshape(cache, [count, G * K * D]), table), [B, N * G, K, D]);
 }
