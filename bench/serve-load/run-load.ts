@@ -51,7 +51,7 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   const started = performance.now();
   const until = started + seconds * 1000;
   // What is not answered by then is given up, and not counted.
-  const signal = AbortSignal.timeout(seconds * 1000);
+  const signal = AbortSignal.timeout(Math.ceil(seconds * 1000));
   setMaxListeners(0, signal);
   let next = load.first;
 

@@ -5,6 +5,7 @@ import type { AnswerBatch } from '../generate/batch/batch.ts';
 import { createApiKeys, readApiKeyFile } from '../server/api-keys.ts';
 import type { ChatService } from '../server/chat.ts';
 import type { EmbeddingService } from '../server/embeddings.ts';
+import { createGrammars } from '../server/grammar.ts';
 import { createMetrics } from '../server/metrics.ts';
 import type { PictureLimits } from '../server/open-picture.ts';
 import { formatRequest } from '../server/request-log.ts';
@@ -108,6 +109,7 @@ async function openServices(values: ServeValues, device: Device, terminal: Termi
           name: values.name ?? basename(chatModel.name),
           batch,
           tokenizer: chatModel.tokenizer,
+          grammars: createGrammars(),
           limits: {
             pictures,
             maxPictures: values['max-pictures'] ?? 16,

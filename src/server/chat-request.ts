@@ -1,7 +1,9 @@
 import type { BatchRequest } from '../generate/batch/batch.ts';
 import type { ContentPart, Message } from '../text/messages.ts';
 import { ApiError } from './api-error.ts';
+import type { Grammars } from './grammar.ts';
 import { openPicture, type PictureLimits } from './open-picture.ts';
+import { answerFormatOf } from './response-format.ts';
 import type { ChatRequestBody, MessageBody } from './schema.ts';
 
 /** Fields of OpenAI's API that would change the answer and are not served, each with what to do instead. */
@@ -22,10 +24,15 @@ export interface ChatLimits {
   readonly maxTokens: number;
 }
 
+export interface ChatBounds {
+  readonly limits: ChatLimits;
+  readonly grammars: Grammars;
+}
+
 /** A conversation of the API as a request to the engine. Throws ApiError for what is not served. */
 export function chatRequestOf(
   body: ChatRequestBody,
-  limits: ChatLimits,
+  { limits, grammars }: ChatBounds,
   client: string,
   signal: AbortSignal,
 ): BatchRequest {
@@ -33,12 +40,14 @@ export function chatRequestOf(
   checkPictureCount(body, limits.maxPictures);
   const { temperature, top_p, top_k, min_p, repetition_penalty, stop, seed } = body;
   const wanted = body.max_completion_tokens ?? body.max_tokens;
+  const format = answerFormatOf(body.response_format);
   return {
     messages: () => openMessages(body.messages, limits.pictures, signal),
     client,
     signal,
     maxNewTokens: Math.min(wanted ?? limits.maxTokens, limits.maxTokens),
     stop: typeof stop === 'string' ? [stop] : (stop ?? []),
+    constraint: format && ((vocabulary) => grammars.constraint(format, vocabulary)),
     topLogprobs: body.logprobs ? (body.top_logprobs ?? 0) : undefined,
     ...(typeof temperature === 'number' ? { temperature } : {}),
     ...(typeof top_p === 'number' ? { topP: top_p } : {}),
@@ -50,19 +59,12 @@ export function chatRequestOf(
   };
 }
 
-function checkServed({ n, logprobs, top_logprobs, response_format }: ChatRequestBody): void {
+function checkServed({ n, logprobs, top_logprobs }: ChatRequestBody): void {
   if (typeof n === 'number' && n !== 1) {
     throw new ApiError(400, `n: is ${n}; expected 1. Send the request ${n} times.`, { param: 'n' });
   }
   if (typeof top_logprobs === 'number' && !logprobs) {
     throw new ApiError(400, 'top_logprobs: needs logprobs to be true.', { param: 'top_logprobs' });
-  }
-  if (response_format && response_format.type !== 'text') {
-    throw new ApiError(
-      400,
-      `response_format: "${response_format.type}" is not served here; expected "text". Ask for JSON in the prompt, and check what comes.`,
-      { param: 'response_format', code: 'unsupported_parameter' },
-    );
   }
 }
 

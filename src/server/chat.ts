@@ -3,7 +3,7 @@ import type { AnswerBatch, PickedToken } from '../generate/batch/batch.ts';
 import type { GenerationResult } from '../generate/generation.ts';
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { ApiError, errorBody, toApiError } from './api-error.ts';
-import { type ChatLimits, chatRequestOf, REFUSED_IN_CHAT } from './chat-request.ts';
+import { type ChatBounds, chatRequestOf, REFUSED_IN_CHAT } from './chat-request.ts';
 import {
   type ChatIdentity,
   chatCompletion,
@@ -16,12 +16,11 @@ import { readBody } from './read-body.ts';
 import type { RequestRecord } from './request-record.ts';
 import { type ChatRequestBody, chatRequest } from './schema.ts';
 
-export interface ChatService {
+export interface ChatService extends ChatBounds {
   /** As /v1/models lists it. */
   readonly name: string;
   readonly batch: AnswerBatch;
   readonly tokenizer: Tokenizer;
-  readonly limits: ChatLimits;
   readonly maxWaiting: number;
   readonly maxBodyBytes: number;
 }
@@ -64,13 +63,14 @@ function checkRoom({ batch, maxWaiting }: ChatService): void {
 }
 
 async function wholeAnswer(
-  { batch, tokenizer, limits }: ChatService,
+  service: ChatService,
   body: ChatRequestBody,
   identity: ChatIdentity,
   record: RequestRecord,
 ): Promise<Response> {
   const tokens: PickedToken[] = [];
-  const request = chatRequestOf(body, limits, record.client, record.signal);
+  const { batch, tokenizer } = service;
+  const request = chatRequestOf(body, service, record.client, record.signal);
   const result = await batch.answer(request, (piece) => tokens.push(...piece.tokens));
   record.answered(result);
   const wanted = request.topLogprobs === undefined ? undefined : tokens;
@@ -79,12 +79,13 @@ async function wholeAnswer(
 
 /** Server-sent events. They begin with the first text, so that what is wrong until then has its own HTTP status. */
 async function streamAnswer(
-  { batch, tokenizer, limits }: ChatService,
+  service: ChatService,
   body: ChatRequestBody,
   identity: ChatIdentity,
   record: RequestRecord,
 ): Promise<Response> {
-  const request = chatRequestOf(body, limits, record.client, record.signal);
+  const { batch, tokenizer } = service;
+  const request = chatRequestOf(body, service, record.client, record.signal);
   const events = createEventStream(record.abort);
   let begun: () => void = () => {};
   const beginning = new Promise<void>((resolve) => {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { responseFormat } from './response-format.ts';
 
 /** Requests as OpenAI's API has them: what is checked of each, and what the OpenAPI document says. */
 
@@ -43,7 +44,7 @@ export const chatRequest = z.object({
   top_logprobs: z.int().min(0).max(MAX_TOP_LOGPROBS).nullish(),
   stream: z.boolean().nullish(),
   stream_options: z.object({ include_usage: z.boolean().optional() }).nullish(),
-  response_format: z.object({ type: z.string() }).nullish().describe('{ "type": "text" } alone.'),
+  response_format: responseFormat.nullish(),
   user: z.string().optional().describe('Has no effect.'),
 });
 export type ChatRequestBody = z.infer<typeof chatRequest>;

@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { createAdaptorServer } from '@hono/node-server';
@@ -30,6 +31,8 @@ export async function serve(options: ServeOptions): Promise<RunningServer> {
   const { host, port } = options;
   const draining = new AbortController();
   const closing = new AbortController();
+  // Each request that runs listens.
+  setMaxListeners(0, closing.signal);
   const anyHost = options.keys.size > 0 || !isLoopback(host);
   const app = createApp({ ...options, anyHost, draining: draining.signal, closing: closing.signal });
   const server = createAdaptorServer({

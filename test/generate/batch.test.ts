@@ -97,6 +97,7 @@ describeOnAdapters('a batch', (getDevice) => {
       expect(answers.map(({ tokenIds }) => tokenIds)).toEqual(others.map(({ answerIds }) => answerIds));
       expect((await ask(first)).tokenIds).toEqual(begun.tokenIds);
       expect((await ask(first, { seed: 3 })).stats.reusedTokens).toBe(0);
+      expect((await ask(first, { client: 'another' })).stats.reusedTokens).toBe(0);
 
       // A turn later the answer is part of what is there.
       const turns: Message[] = [...about(undefined, 'bus of and on the a in it')];

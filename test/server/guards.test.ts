@@ -6,10 +6,12 @@ import { AbortError } from '../../src/core/errors.ts';
 import type { AnswerBatch, AnswerPiece, BatchRequest } from '../../src/generate/batch/batch.ts';
 import type { GenerationResult } from '../../src/generate/generation.ts';
 import { createApiKeys } from '../../src/server/api-keys.ts';
+import { createGrammars } from '../../src/server/grammar.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
 import { openApiDocument } from '../../src/server/openapi.ts';
 import { formatRequest } from '../../src/server/request-log.ts';
 import type { RequestEnd } from '../../src/server/request-record.ts';
+import { answerFormatOf } from '../../src/server/response-format.ts';
 import { type RunningServer, type ServeOptions, serve } from '../../src/server/serve.ts';
 import { readGoldenTokenizer } from '../text/read-tokenizer.ts';
 
@@ -71,6 +73,7 @@ async function start(options: Partial<ServeOptions> & { readonly waiting?: numbe
       name: 'stub',
       batch,
       tokenizer: readGoldenTokenizer('llava15'),
+      grammars: createGrammars(),
       limits: { pictures, maxPictures: 2, maxTokens: 100 },
       maxWaiting: 3,
       maxBodyBytes: 10_000,
@@ -148,7 +151,14 @@ test.each([
   ],
   [
     { ...QUESTION, response_format: { type: 'xml' } },
-    { status: 400, param: 'response_format' },
+    { status: 400, param: 'response_format.type' },
+  ],
+  [
+    {
+      ...QUESTION,
+      response_format: { type: 'json_schema', json_schema: { name: 'x', schema: { pattern: 'a' } } },
+    },
+    { status: 400, param: 'response_format', code: 'unsupported_parameter' },
   ],
   [{ ...QUESTION, user: 'x'.repeat(10_000) }, { status: 413 }],
   [
@@ -163,6 +173,27 @@ test.each([
   expect(await errorOf(await post(server, body))).toMatchObject(expected);
   expect(jobs).toEqual([]);
   expect(ends).toMatchObject([{ status: expected.status, path: '/v1/chat/completions' }]);
+});
+
+const deep = (levels: number): Readonly<Record<string, unknown>> =>
+  levels === 0 ? { type: 'string' } : { type: 'array', items: deep(levels - 1) };
+
+test.each([
+  [{ type: 'string', pattern: 'a+' }, 'schema.pattern: is not followed here'],
+  [{ type: 'object', properties: { a: { $ref: '#' } } }, 'schema.properties.a.$ref: is not followed here'],
+  [{ type: 'date' }, 'schema.type: is "date"; expected of object'],
+  [{ enum: [] }, 'schema.enum: is []'],
+  [{ anyOf: [true] }, 'schema.anyOf.0: is no object'],
+  [{ const: 'x'.repeat(30_000) }, 'schema: is over 20000 characters'],
+  [deep(14), 'lies over 12 levels deep'],
+])('refuses the schema %j', (schema, message) => {
+  const format = (json: Readonly<Record<string, unknown>>) =>
+    answerFormatOf({ type: 'json_schema', json_schema: { name: 'x', schema: json } });
+  expect(() => format(schema)).toThrow(message);
+  expect(format({ type: 'string', title: 'notes are left out' })).toEqual({
+    kind: 'schema',
+    schema: { type: 'string' },
+  });
 });
 
 test('refuses bodies that are sent without their length, and other types', async () => {

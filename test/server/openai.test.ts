@@ -130,6 +130,38 @@ describeOnAdapters('the server', (getDevice) => {
     }
   });
 
+  test('keeps answers to a JSON schema, and to JSON', async () => {
+    const schema = {
+      type: 'object',
+      properties: {
+        thing: { enum: ['a cat', 'a dog', 7] },
+        background: { anyOf: [{ type: 'boolean' }, { type: 'null' }], description: 'Whether there is one.' },
+        name: { const: 'scène "2"' },
+      },
+      required: ['thing', 'background', 'name'],
+      additionalProperties: false,
+    };
+    for (const more of [{}, { temperature: 1, seed: 5, repetition_penalty: 1.1 }]) {
+      const { choices } = await client.chat.completions.create({
+        ...ask('examples/scene-02.png'),
+        response_format: { type: 'json_schema', json_schema: { name: 'scene', schema } },
+        ...more,
+      });
+      expect(choices[0]).toMatchObject({ finish_reason: 'stop' });
+      const answer = JSON.parse(choices[0]?.message.content ?? '') as Readonly<Record<string, unknown>>;
+      expect(Object.keys(answer)).toEqual(['thing', 'background', 'name']);
+      expect(['a cat', 'a dog', 7]).toContain(answer.thing);
+      expect([true, false, null]).toContain(answer.background);
+      expect(answer.name).toBe('scène "2"');
+    }
+    const free = await client.chat.completions.create({
+      ...ask('examples/scene-02.png'),
+      response_format: { type: 'json_object' },
+      max_completion_tokens: 5,
+    });
+    expect(free.choices[0]?.message.content).toMatch(/^[{[]/);
+  });
+
   test('a seed repeats a sampled answer', async () => {
     const request = { model: 'demo', temperature: 2, max_tokens: 16 };
     const messages = [{ role: 'user' as const, content: 'bus of and on' }];

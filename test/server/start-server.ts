@@ -3,6 +3,7 @@ import { loadContrastiveModel } from '../../src/embed/load-contrastive-model.ts'
 import type { AnswerBatch } from '../../src/generate/batch/batch.ts';
 import { loadModel } from '../../src/generate/load-model.ts';
 import { createApiKeys } from '../../src/server/api-keys.ts';
+import { createGrammars } from '../../src/server/grammar.ts';
 import { createMetrics } from '../../src/server/metrics.ts';
 import type { RequestEnd } from '../../src/server/request-record.ts';
 import { type RunningServer, serve } from '../../src/server/serve.ts';
@@ -40,6 +41,7 @@ export async function startServer(device: Device, options: TestServerOptions = {
       name: 'demo',
       batch,
       tokenizer: model.tokenizer,
+      grammars: createGrammars(),
       limits,
       maxWaiting: options.maxWaiting ?? 64,
       maxBodyBytes: 2e6,

@@ -631,6 +631,12 @@ def export(a):
     save_file(wts, path, metadata=dict(format="pt"))
     os.chmod(path, 0o644)
     tok.save("model/tokenizer.json")
+    # The trainer makes special tokens of the bytes; they are text, and decoding is to keep them.
+    with open("model/tokenizer.json", encoding="utf8") as f:
+        saved = json.load(f)
+    saved["added_tokens"] = [t for t in saved["added_tokens"] if not t["content"].startswith("<0x")]
+    with open("model/tokenizer.json", "w", encoding="utf8") as f:
+        json.dump(saved, f, indent=2, ensure_ascii=False)
 
     def w(name, obj):
         with open("model/" + name, "w") as f:

@@ -1,4 +1,5 @@
 import type { Message } from '../../text/messages.ts';
+import type { Tokenizer } from '../../text/tokenizer.ts';
 import type { GenerationResult } from '../generation.ts';
 import type { SamplingOptions } from '../generation-config.ts';
 
@@ -13,7 +14,26 @@ export interface BatchRequest extends Partial<SamplingOptions> {
   readonly seed?: number | undefined;
   /** Each token comes with its log probability and those of so many of the likeliest; absent for neither. */
   readonly topLogprobs?: number | undefined;
+  /** Made when the request's turn comes: which tokens its answer may be of. */
+  readonly constraint?: ((vocabulary: Vocabulary) => Promise<TokenConstraint>) | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** Tokens that answers are made of. */
+export interface Vocabulary {
+  readonly tokenizer: Tokenizer;
+  /** Of the model's logits; the tokenizer may know fewer. */
+  readonly size: number;
+  readonly eosTokenIds: readonly number[];
+}
+
+/** Keeps one answer to a grammar. */
+export interface TokenConstraint {
+  /** A bit per token of the vocabulary, the lowest first: those that may come next. */
+  allowed(): Int32Array;
+  /** Takes the next token; `allowed` is about those after it before anything else runs. */
+  take(token: number): Promise<void>;
+  dispose(): void;
 }
 
 /** A token with its log probability under the model, before temperature and the like. */

@@ -7,7 +7,7 @@ import type { GenerationResult } from '../generation.ts';
 import type { SamplingOptions } from '../generation-config.ts';
 import { mediaBeyond } from '../prefix.ts';
 import { buildPrompt, type Prompt } from '../prompt.ts';
-import type { AnswerPiece, BatchRequest, PickedToken } from './batch.ts';
+import type { AnswerPiece, BatchRequest, PickedToken, TokenConstraint } from './batch.ts';
 import { pageContents } from './page-contents.ts';
 import { PAGE_SIZE, type TakenPages } from './page-pool.ts';
 import type { PassRow } from './pass-inputs.ts';
@@ -72,21 +72,39 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
   const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const { topLogprobs } = request;
   const penalized = sampling.repetitionPenalty !== 1;
+  const picksHere = penalized || request.constraint !== undefined;
   /** Its keys and values come from passes of its own alone, as `GenerateOptions.seed` says. */
   const seeded = request.seed !== undefined;
   const unsent: PickedToken[] = [];
   let prompt: Prompt | undefined;
   let written: AnswerText | undefined;
   let seen: Float64Array | undefined;
+  let constraint: TokenConstraint | undefined;
   let reservedTokens = 0;
   let beginning: readonly string[] = [];
   let reusedTokens = 0;
   let firstTokenMs = 0;
   let latest = { token: 0, past: 0 };
 
-  /** The GPU knows nothing of the tokens seen before. */
-  const penalizedToken = (logits: Float32Array, step: number): number =>
-    sampleRow(Float64Array.from(logits), seen, encodeSampling({ ...sampling, seed, step }));
+  /** The GPU knows nothing of the tokens seen before, nor of grammars. */
+  const pickToken = (logits: Float32Array, step: number): number => {
+    const allowed = constraint?.allowed();
+    const isAllowed = (id: number): boolean =>
+      !allowed || (((allowed[id >> 5] ?? 0) >>> (id & 31)) & 1) === 1;
+    const scores = Float64Array.from(logits, (logit, id) =>
+      isAllowed(id) ? logit : Number.NEGATIVE_INFINITY,
+    );
+    return sampleRow(scores, seen, encodeSampling({ ...sampling, seed, step }));
+  };
+
+  /** The first tells the client, and with it all that follow: how long an answer takes shall not tell what others asked. */
+  const ownContents = (...parts: Parameters<typeof pageContents>): readonly string[] =>
+    pageContents(...parts).map((content, i) => (i === 0 ? `${request.client} ${content}` : content));
+
+  const endConstraint = (): void => {
+    constraint?.dispose();
+    constraint = undefined;
+  };
 
   const resultOf = (answer: AnswerText, finishReason: GenerationResult['finishReason']): GenerationResult => {
     const totalMs = performance.now() - startedMs;
@@ -115,7 +133,7 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
     client: request.client,
     sampling,
     seed,
-    readsLogits: penalized || topLogprobs !== undefined,
+    readsLogits: picksHere || topLogprobs !== undefined,
     get isAborted() {
       return request.signal?.aborted ?? false;
     },
@@ -134,7 +152,7 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
     pages: NO_PAGES,
     contents() {
       if (!prompt || seeded) return [];
-      return pageContents(prompt, written?.tokenIds ?? [], latest.past);
+      return ownContents(prompt, written?.tokenIds ?? [], latest.past);
     },
     async prepare() {
       prompt = await buildPrompt(assets, { messages: await request.messages() });
@@ -152,7 +170,9 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
         eosTokenIds: generation.eosTokenIds,
       });
       reservedTokens = length + maxNewTokens;
-      if (!seeded) beginning = pageContents(prompt, [], length - 1);
+      if (!seeded) beginning = ownContents(prompt, [], length - 1);
+      const { eosTokenIds } = generation;
+      constraint = await request.constraint?.({ tokenizer, size: model.text.vocabSize, eosTokenIds });
       if (!penalized) return;
       seen = new Float64Array(model.text.vocabSize);
       for (const id of prompt.tokenIds) seen[id] = 1;
@@ -160,14 +180,18 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
     take(picked, past, logits) {
       if (!written) return true;
       if (written.tokenIds.length === 0) firstTokenMs = performance.now() - startedMs;
-      const token = penalized && logits ? penalizedToken(logits, past) : picked;
+      const token = picksHere && logits ? pickToken(logits, past) : picked;
       latest = { token, past };
       if (seen) seen[token] = 1;
       if (topLogprobs !== undefined && logits) unsent.push(scoreTokens(logits, token, topLogprobs));
       const { text, finishReason } = written.push(token);
       if (text !== '' || (finishReason !== null && unsent.length > 0))
         settling.emit({ text, tokens: unsent.splice(0) });
-      if (finishReason === null) return false;
+      if (finishReason === null) {
+        void constraint?.take(token);
+        return false;
+      }
+      endConstraint();
       settling.resolve(resultOf(written, finishReason));
       return true;
     },
@@ -196,6 +220,7 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
       return { tokenIds: [token], past, nextPosition, pages: job.pages.pages, sampling, seed };
     },
     fail(error) {
+      endConstraint();
       settling.reject(request.signal?.aborted ? new AbortError() : error);
     },
   };
