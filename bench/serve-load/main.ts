@@ -53,7 +53,7 @@ function readOptions(args: string[]) {
 /** Not counted: until then the servers compile what their first requests need. */
 const WARM_UP_SECONDS = 10;
 /** Turns that each server gets with each mix. */
-const TURNS = 4;
+const TURNS = 2;
 const MEBI = 2 ** 20;
 
 const mebi = (bytes: number): string => (bytes / MEBI).toFixed(1);

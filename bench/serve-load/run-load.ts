@@ -1,4 +1,3 @@
-import { setMaxListeners } from 'node:events';
 import OpenAI from 'openai';
 import { metricOf } from './metrics.ts';
 import type { Mix, Question } from './questions.ts';
@@ -37,7 +36,7 @@ export interface Load {
 /** How long a client waits that was told to come again, at most: a run is short. */
 const MAX_PAUSE_MS = 1000;
 
-/** `clients` that ask one question after another for `seconds`, every other one with its answer streamed. */
+/** `clients` that ask one question after another for `seconds`, every other one with its answer streamed; all are waited for. */
 export async function runLoad(load: Load): Promise<LoadResult> {
   const { url, clients, seconds } = load;
   const client = new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none', maxRetries: 0, timeout: 300_000 });
@@ -50,17 +49,12 @@ export async function runLoad(load: Load): Promise<LoadResult> {
   const cpuBefore = await cpuSecondsOf(url);
   const started = performance.now();
   const until = started + seconds * 1000;
-  // What is not answered by then is given up, and not counted.
-  const signal = AbortSignal.timeout(Math.ceil(seconds * 1000));
-  setMaxListeners(0, signal);
   let next = load.first;
 
   const ask = async (number: number): Promise<void> => {
     const question = load.question(load.mix, number);
     const begun = performance.now();
-    const { text, usage } = await answerOf({ client, model, signal }, question, number % 2 === 0);
-    // A stream that is given up ends like one that is whole.
-    if (signal.aborted) return;
+    const { text, usage } = await answerOf({ client, model }, question, number % 2 === 0);
     counts.answered++;
     counts.tokens += usage?.completion_tokens ?? 0;
     counts.promptTokens += usage?.prompt_tokens ?? 0;
@@ -75,7 +69,6 @@ export async function runLoad(load: Load): Promise<LoadResult> {
       try {
         await ask(next++);
       } catch (error) {
-        if (signal.aborted) return;
         if (!(error instanceof OpenAI.RateLimitError)) errors.push(String(error));
         else counts.refused++;
         const wanted = Number((error as { headers?: Headers }).headers?.get('retry-after') ?? 1) * 1000;
@@ -115,11 +108,10 @@ async function cpuSecondsOf(url: string): Promise<number> {
 interface Asking {
   readonly client: OpenAI;
   readonly model: string;
-  readonly signal: AbortSignal;
 }
 
 async function answerOf(
-  { client, model, signal }: Asking,
+  { client, model }: Asking,
   { picture, text: question, maxTokens }: Question,
   stream: boolean,
 ) {
@@ -128,13 +120,13 @@ async function answerOf(
   const messages = [{ role: 'user' as const, content }];
   const request = { model, temperature: 0, max_completion_tokens: maxTokens, messages };
   if (!stream) {
-    const { choices, usage } = await client.chat.completions.create(request, { signal });
+    const { choices, usage } = await client.chat.completions.create(request);
     return { text: choices[0]?.message.content ?? '', usage };
   }
   let text = '';
   let counted: OpenAI.CompletionUsage | undefined;
   const options = { stream: true, stream_options: { include_usage: true } } as const;
-  const chunks = await client.chat.completions.create({ ...request, ...options }, { signal });
+  const chunks = await client.chat.completions.create({ ...request, ...options });
   for await (const { choices, usage } of chunks) {
     text += choices[0]?.delta.content ?? '';
     counted = usage ?? counted;

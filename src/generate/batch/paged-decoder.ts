@@ -9,7 +9,7 @@ import { PAGE_SIZE, pagesFor } from './page-pool.ts';
 import { type PassFeatures, type PassRow, passInputs } from './pass-inputs.ts';
 
 /** Lengths and numbers of prompts, with and without pictures: as many stay compiled. */
-const MAX_PROMPT_SESSIONS = 12;
+const MAX_PROMPT_SESSIONS = 24;
 
 export interface PassOptions {
   /** Whether prompts begin: nothing lies before them in their pages. */
@@ -134,13 +134,13 @@ const LENGTHS = [1, 16, 32, 64, 96, 128, 192, 256, 384, MAX_CHUNK];
 export const passLength = (tokens: number): number =>
   LENGTHS.find((candidate) => candidate >= tokens) ?? bucketOf(tokens);
 
+/** Fewer pages are not worth a plan of their own. */
+const LEAST_PAGES = 16;
+
 /** Pages of a prompt's pass: all that a row may have, or a half, a quarter and so on of them, since all are read. */
 export function passPages(needed: number, most: number): number {
   let pages = most;
-  while (Math.ceil(pages / 2) >= needed) {
-    if (pages === 1) break;
-    pages = Math.ceil(pages / 2);
-  }
+  while (pages > LEAST_PAGES && Math.ceil(pages / 2) >= needed) pages = Math.ceil(pages / 2);
   return pages;
 }
 
