@@ -41,6 +41,8 @@ export type {
   BatchRequest,
   PickedToken,
   ScoredToken,
+  TokenConstraint,
+  Vocabulary,
 } from './generate/batch/batch.ts';
 export type { CaptureRequest } from './generate/capture.ts';
 export type { CapturableTensor, CapturedTensor } from './generate/captured.ts';

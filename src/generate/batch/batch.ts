@@ -33,6 +33,7 @@ export interface TokenConstraint {
   allowed(): Int32Array;
   /** Takes the next token; `allowed` is about those after it before anything else runs. */
   take(token: number): Promise<void>;
+  /** Frees what it holds. */
   dispose(): void;
 }
 
