@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { bandwidthFor, boundOf } from '../../bench/bound.ts';
+import { bandwidthFor, boundOf, memoryMs } from '../../bench/bound.ts';
 import { bestLimits, type Limits } from '../../bench/limits.ts';
 import { type BenchRow, beyondLimit, formatLimits, formatRows } from '../../bench/report.ts';
 import { formatNumber, formatPercent, quantile, spreadOf } from '../../bench/statistics.ts';
@@ -81,10 +81,18 @@ test('limits name their sizes', () => {
 
 test('each dispatch is bound by the slower of arithmetic and memory', () => {
   const arithmetic = { flops: 100e6, bytesRead: MIB, bytesWritten: 0 }; // 2 ms, 0.1 ms
-  const memory = { flops: 1e6, bytesRead: 20 * MIB, bytesWritten: 5 * MIB }; // 0.02 ms, 5.24 ms
+  const memory = { flops: 1e6, bytesRead: 20 * MIB, bytesWritten: 5 * MIB }; // 0.02 ms, 6.03 ms
   expect(boundOf([arithmetic], limits)).toEqual({ ms: 2, by: 'fma' });
-  expect(boundOf([arithmetic, memory], limits).ms).toBeCloseTo(2 + (25 * MIB) / 5e6, 6);
+  expect(boundOf([arithmetic, memory], limits).ms).toBeCloseTo(2 + memoryMs(20 * MIB, 5 * MIB, limits), 6);
   expect(boundOf([arithmetic, memory], limits).by).toBe('memory');
+});
+
+test('reading is held to reading, and as much written as read to copying', () => {
+  expect(memoryMs(20 * MIB, 0, limits)).toBeCloseTo((20 * MIB) / 4e6, 6);
+  expect(memoryMs(10 * MIB, 10 * MIB, limits)).toBeCloseTo((20 * MIB) / 5e6, 6);
+  expect(memoryMs(20 * MIB, 5 * MIB, limits)).toBeCloseTo((20 / 4 + 5 * (2 / 5 - 1 / 4)) * (MIB / 1e6), 6);
+  const fast = { ...limits, copy: limits.read.map((one) => ({ ...one, gbps: 3 * one.gbps })) };
+  expect(memoryMs(20 * MIB, 0, fast)).toBeCloseTo((20 * MIB) / 12e6, 6);
 });
 
 test('what fits a cache is held to its bandwidth, what does not is not', () => {
