@@ -33,7 +33,8 @@ import { range } from './product-work.ts';
  *     matmul 512×512×512       27 and 19: 44 % of the peak   91 and 73: 26 %
  *     linear 197×768×768       30 and 15: 45 %               94 and 63: 26 %
  *     linear 197×192×192       1.8 and 1.2                   6.3 and 5.4
- *     linear 32×576×576        2.4 and 3.0                   8.0 and 8.8
+ *     linear 32×576×576        2.2 and 1.9, 2.4 and 3.0      8.0 and 8.8
+ *     linear 16×768×768        1.9 and 2.9
  *
  * To compile takes lavapipe 1.1 s for 0.8, SwiftShader less than before. What is left: on lavapipe 40 % are multiply-adds
  * at their peak, the rest loads and stores. On SwiftShader 40 % are loads of x; the multiply-adds, at their peak with one

@@ -124,22 +124,27 @@ export function panelSums(t: PanelTiling, { streamed, held, factor, at }: PanelO
 /** From the lane whose number differs in the bits of the index: a single shuffle on SwiftShader, whose broadcast is 28 instructions. */
 const QUAD_SWAPS = ['', 'quadSwapX', 'quadSwapY', 'quadSwapDiagonal'];
 
-/** In multiply-adds, as in `softwareWork`: a vec4 loaded, one kept in an array by number, one of y read and written. */
+/**
+ * In multiply-adds at their peak, as in `softwareWork`, fitted to 16 to 512 rows on lavapipe: a vec4 loaded, one kept by a
+ * number that varies, one of y read or written between rows of sums.
+ */
 const LOAD = 68;
 const KEEP = 70;
-const UPDATE = 140;
+const UPDATE = 45;
 
 /** Work of a panel kernel as a multiple of the least. */
 export function panelWork(sizes: ProductSizes, t: PanelTiling, { kind }: Caps): number {
   const { depth, vectors } = panelOf(t);
   const { m, n, k } = sizes;
   const tiles = panelTiles(sizes, t);
+  const panels = Math.ceil(k / depth);
   const rows = Math.ceil(m / Math.ceil(m / MOST_ROWS));
-  const row =
-    (depth / 4 / t.lanes) * LOAD + (t.lanes === 4 ? 0 : depth) + vectors * (UPDATE + 1.05 * 4 * depth);
-  const panel = depth * vectors * (LOAD + KEEP) + rows * row;
+  // On 4 lanes vectors are handed round for nothing, and products move between registers and the stack.
+  const products = t.lanes === 4 ? 6 * depth * vectors : 4 * depth * vectors + depth / 2;
+  const row = (depth / 4 / t.lanes) * LOAD + products;
+  const updates = rows * vectors * UPDATE * (2 * panels - 1);
   // Threads share the tiles out once: of few, some may have one more than others.
   const uneven = 1 + 1 / tiles;
-  const work = uneven * tiles * Math.ceil(k / depth) * panel * t.lanes;
+  const work = uneven * tiles * t.lanes * (panels * (depth * vectors * (LOAD + KEEP) + rows * row) + updates);
   return (work / (m * n * k)) * (kind === 'software' ? 1 : 20);
 }
