@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { UsageError } from '../../src/cli/usage-error.ts';
-import { type Growth, grows, growthOf, sampleMemory } from './memory.ts';
+import { type Growth, gpuBytesOf, grows, growthOf, sampleMemory } from './memory.ts';
 import { createQuestions, MIXES, type Mix } from './questions.ts';
 import { joinResults, type Load, type LoadResult, runLoad } from './run-load.ts';
 import { type ServerProcess, startServer } from './start-server.ts';
@@ -118,12 +118,36 @@ async function compareServers(
   return results;
 }
 
+/** A round of pictures, and how often one is asked for at most. */
+const FILL_SECONDS = 10;
+const FILL_ROUNDS = 12;
+
+/** Features of pictures are kept up to a bound: until it is reached, memory grows as it should. */
+async function fillCaches(url: string, load: Omit<Load, 'url' | 'mix' | 'seconds' | 'first'>) {
+  let before = await gpuBytesOf(url);
+  let first = 0;
+  for (let round = 0; round < FILL_ROUNDS; round++) {
+    const { answered, refused } = await runLoad({
+      ...load,
+      url,
+      mix: 'pictures',
+      seconds: FILL_SECONDS,
+      first,
+    });
+    first += answered + refused;
+    const now = await gpuBytesOf(url);
+    if (now - before < MEBI) return;
+    before = now;
+  }
+}
+
 /** The mix for a longer time, with memory. */
 async function runLong(
   { url }: ServerProcess,
   load: Omit<Load, 'url' | 'mix' | 'seconds' | 'first'>,
   seconds: number,
 ): Promise<{ readonly result: LoadResult; readonly growing: readonly string[] }> {
+  await fillCaches(url, load);
   const samples = sampleMemory(url, performance.now() + seconds * 1000);
   const result = await runLoad({ ...load, url, mix: 'mix', seconds, first: 0 });
   print(`mix, in batches, ${load.clients} clients`, result);

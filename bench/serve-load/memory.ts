@@ -18,12 +18,20 @@ export interface Growth {
 
 const SAMPLE_MS = 500;
 
+async function readMetrics(url: string): Promise<string> {
+  return (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text();
+}
+
+/** Bytes of a server's GPU buffers. */
+export const gpuBytesOf = async (url: string): Promise<number> =>
+  metricOf(await readMetrics(url), 'tessera_gpu_bytes');
+
 /** What a server tells of its memory until `until`, by performance.now(). */
 export async function sampleMemory(url: string, until: number): Promise<readonly MemorySample[]> {
   const samples: MemorySample[] = [];
   const begun = performance.now();
   while (performance.now() < until) {
-    const text = await (await fetch(`${url}/metrics`, { headers: { connection: 'close' } })).text();
+    const text = await readMetrics(url);
     samples.push({
       seconds: (performance.now() - begun) / 1000,
       resident: metricOf(text, 'process_resident_memory_bytes'),
