@@ -29,7 +29,7 @@ const FULL_SECONDS = { forCases: 7000, forAll: 7200, forRequest: 150 };
 /** Whole models may take longer over an answer than engines over anything else, and each has time of its own. */
 const MODEL_SECONDS = { forRequest: 400, forAll: 900 };
 /** Tokens after the first. */
-const DECODED = { quick: 8, full: 32 };
+const DECODED = { quick: 4, full: 32 };
 
 /** `tessera bench --peers`: gives its exit code, 1 where Tessera itself failed a case. */
 export async function benchPeers(options: BenchOptions, { stdout, stderr }: Terminal): Promise<number> {

@@ -28,6 +28,9 @@ export interface PeerOptions {
   readonly mostRounds: number;
 }
 
+/** A round of a whole model may take minutes, and the answer that was checked has warmed up all that it runs. */
+const MODEL_ROUNDS = { firstRound: 1, leastRounds: 1, secondsPerCase: 40 } as const;
+
 /**
  * One case in all engines. Each computes the whole result first, which is compared with a reference in f64; those that have
  * it right are then sampled in turn, round after round, so that whatever slows the machine slows all of them. Of a whole
@@ -55,8 +58,7 @@ export async function measurePeers(
   });
   await sampleInTurn(
     samples,
-    // A whole model has run all that it will run.
-    { ...options, firstRound: isModelCase(one) ? 1 : 0 },
+    isModelCase(one) ? { ...options, ...MODEL_ROUNDS } : { ...options, firstRound: 0 },
     (host, error) => {
       failed[host.name] = { reason: error.message };
     },
