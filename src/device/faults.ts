@@ -1,5 +1,5 @@
 import { DeviceError } from '../core/errors.ts';
-import { createPause } from './pause.ts';
+import type { CreatePause } from './pause.ts';
 
 /**
  * Everything that can go wrong on a device, in one place: loss and disposal reject whatever is pending,
@@ -23,11 +23,11 @@ export interface Faults {
 
 const SCOPES: readonly GPUErrorFilter[] = ['validation', 'out-of-memory', 'internal'];
 
-/** Watches one GPUDevice; `adapterName` goes into the messages. `rests` where the adapter is this process's CPU and Node's. */
-export function watchFaults(gpu: GPUDevice, adapterName: string, rests = false): Faults {
+/** Watches one GPUDevice; `adapterName` goes into the messages. With `createPause`, waits rest. */
+export function watchFaults(gpu: GPUDevice, adapterName: string, createPause?: CreatePause): Faults {
   // A plain Promise.race against `gpu.lost` would add a reaction to it per call and never drop one.
   const pending = new Set<(error: DeviceError) => void>();
-  const pause = rests ? createPause(() => pending.size > 0) : undefined;
+  const pause = createPause?.(() => pending.size > 0);
   let closedBy: DeviceError | undefined;
   let reported: DeviceError | undefined;
   let reportedCount = 0;

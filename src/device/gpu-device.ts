@@ -2,6 +2,7 @@ import type { Caps } from '../core/caps.ts';
 import { DeviceError } from '../core/errors.ts';
 import { type BufferOptions, createBufferAllocator, type DeviceMemory } from './buffers.ts';
 import { watchFaults } from './faults.ts';
+import type { CreatePause } from './pause.ts';
 import { createPipelineCache } from './pipelines.ts';
 
 /**
@@ -55,13 +56,13 @@ export interface DeviceParts {
   readonly caps: Caps;
   readonly driver: string;
   readonly notice?: string | undefined;
-  /** Whether waiting for it takes a core, as in Node, so that one may rest meanwhile. Default false. */
-  readonly isPolled?: boolean | undefined;
+  /** Rests that leave a CPU adapter its cores, where waiting would take one. */
+  readonly createPause?: CreatePause | undefined;
 }
 
 /** Wraps a GPUDevice; from now on its lifetime is this Device's. */
-export function createDevice({ gpu, caps, driver, notice, isPolled = false }: DeviceParts): Device {
-  const faults = watchFaults(gpu, caps.adapterName, isPolled && caps.kind === 'software');
+export function createDevice({ gpu, caps, driver, notice, createPause }: DeviceParts): Device {
+  const faults = watchFaults(gpu, caps.adapterName, caps.kind === 'software' ? createPause : undefined);
   const buffers = createBufferAllocator(gpu, faults, caps.limits.maxBufferSize);
   const pipelines = createPipelineCache(gpu, faults);
   let isDisposed = false;

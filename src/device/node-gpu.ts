@@ -6,6 +6,7 @@ import { DeviceError } from '../core/errors.ts';
 import { chooseAdapter, type ListedAdapter, parseAdapterList, softwareNotice } from './adapter-choice.ts';
 import type { AdapterSource } from './adapter-source.ts';
 import { findCarriedDriver, isDriverCarried } from './driver-cache.ts';
+import { createPause } from './pause.ts';
 import { driverManifests, hasSystemLoader, loadLibrary, withOnlyDriver } from './vulkan-loader.ts';
 
 /** The adapters of one set of drivers. */
@@ -119,7 +120,7 @@ export async function openAdapter(
   if (!adapter) {
     throw new DeviceError(`requestDevice: adapter "${name}" (${backend}) was listed, but can't be opened.`);
   }
-  return { adapter, adapterName: name, isPolled: true };
+  return { adapter, adapterName: name, createPause };
 }
 
 function gpuFor(create: CreateGpu, manifest: string | undefined, options: string[]): GPU {

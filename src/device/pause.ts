@@ -4,6 +4,9 @@ export interface Pause {
   begin(): void;
 }
 
+/** Of a device for which something is waited as long as `isWaiting`. */
+export type CreatePause = (isWaiting: () => boolean) => Pause;
+
 /** Short waits end without a rest: most of what a rest costs is the time until it is noticed that they are over. */
 const ATTENTIVE_MS = 0.3;
 /** So much of a wait is overslept at most. */

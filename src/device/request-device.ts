@@ -35,7 +35,7 @@ export interface RequestDeviceOptions {
  * Throws DeviceError when there is none, or not the one asked for: never another one in its place.
  */
 export async function requestDevice(options: RequestDeviceOptions = {}): Promise<Device> {
-  const { adapter, adapterName, notice, isPolled } = await findAdapter(options);
+  const { adapter, adapterName, notice, createPause } = await findAdapter(options);
   const wanted = options.features ?? usableFeatures;
   const gpu = await adapter.requestDevice({
     label: 'tessera',
@@ -46,7 +46,7 @@ export async function requestDevice(options: RequestDeviceOptions = {}): Promise
     const caps = capsOf(gpu, adapter.info, adapterName, options.limits ?? {});
     const driver = adapter.info.description || adapterName;
     const tuned = options.tuned === undefined ? await keptTuning({ adapterName, driver }) : options.tuned;
-    return createDevice({ gpu, caps: { ...caps, tuned: tuned ?? undefined }, driver, notice, isPolled });
+    return createDevice({ gpu, caps: { ...caps, tuned: tuned ?? undefined }, driver, notice, createPause });
   } catch (error) {
     gpu.destroy();
     throw error;
