@@ -27,7 +27,7 @@ import { range } from './product-work.ts';
  * nothing moves between registers and the stack, and none is carried through a loop, where lavapipe masks every one.
  *
  * ms of CPU time, least of five in turns on a busy machine, `*_broadcast` and this; an FMA loop made 33 GFLOP/s of CPU
- * time on lavapipe 25.0.7 and 14 on SwiftShader:
+ * time on lavapipe 25.0.7 and 14 on SwiftShader, there with panels of 128 steps:
  *
  *                              lavapipe                      SwiftShader
  *     matmul 512×512×512       27 and 19: 44 % of the peak   91 and 73: 26 %
