@@ -39,8 +39,9 @@ describe.skipIf(!hasChromium)(inChromium('the page'), () => {
     page.setDefaultTimeout(60_000);
     watched = watchPage(page, built.url);
     await page.addInitScript(countAdapters);
-    await page.goto(built.url);
+    // Before the page, whose progress is to be seen.
     node = await loadModel(undefined, { adapter: testAdapters()[0], dtype: 'f32' });
+    await page.goto(built.url);
   });
   afterEach(() => expect(watched.complaints.splice(0)).toEqual([]));
   afterAll(async () => {
