@@ -125,15 +125,19 @@ describe.skipIf(adapter === undefined)(`a long video on ${adapter}`, () => {
     expect([few.frames, many.frames]).toEqual([40, 1000]);
     expect([few.promptTokens, many.promptTokens]).toEqual([270, 270]);
     expect(many.peakGpuBytes).toBe(few.peakGpuBytes);
-    expect(many.hostBytes - few.hostBytes).toBeLessThan(2 ** 20);
+    // What the decoder hands over between two turns of the event loop stays bounded, but 40 frames do not reach the bound.
+    const half = many.hostBytes.length / 2;
+    const peakOf = (bytes: readonly number[]): number => Math.max(...bytes);
+    expect(half).toBe(5);
+    expect(peakOf(many.hostBytes.slice(half)) - peakOf(many.hostBytes.slice(0, half))).toBeLessThan(2 ** 20);
     model.dispose();
   }, 600_000);
 });
 
-/** Pools `numFrames` frames to four; what that takes at its most. */
+/** Pools `numFrames` frames to four; what that takes at its most on the device, and of the host at ten moments. */
 async function measure(model: VisionLanguageModel, video: VideoClip, numFrames: number) {
   let frames = 0;
-  let hostBytes = 0;
+  const hostBytes: number[] = [];
   const watched: VideoClip = {
     ...video,
     key: null,
@@ -142,7 +146,7 @@ async function measure(model: VisionLanguageModel, video: VideoClip, numFrames: 
         if (++frames % (numFrames / 10) === 0) {
           collectGarbage();
           const { heapUsed, external } = process.memoryUsage();
-          hostBytes = Math.max(hostBytes, heapUsed + external);
+          hostBytes.push(heapUsed + external);
         }
         yield picture;
       }
