@@ -44,8 +44,10 @@ export function createModelPanel(engine: EngineClient, onChange: () => void): Mo
     bar.hidden = false;
     let reached = 0;
     mosaic.show(0);
+    let isSettled = false;
     const onStep = ({ stage, done, total }: LoadStep): void => {
-      if (own !== attempt) return;
+      // Steps come by a port of their own, the last of them perhaps behind the model.
+      if (own !== attempt || isSettled) return;
       const fraction = total > 0 ? done / total : 1;
       const [from, to] = SHARE[stage];
       reached = Math.max(reached, from + (to - from) * fraction);
@@ -56,7 +58,9 @@ export function createModelPanel(engine: EngineClient, onChange: () => void): Mo
       bar.setAttribute('aria-valuetext', factsLine.textContent);
     };
     try {
-      const loaded = await engine.load(choice, proxy(onStep));
+      const loaded = await engine.load(choice, proxy(onStep)).finally(() => {
+        isSettled = true;
+      });
       if (own !== attempt) return;
       facts = loaded;
       name.textContent = nameOf(choice, loaded);
