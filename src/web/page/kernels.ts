@@ -1,7 +1,7 @@
 import type { KernelProgress, KernelReport, KernelRow } from '../protocol.ts';
 import { showBars } from './bars.ts';
 import { announce, create, element, isStopped, showError } from './elements.ts';
-import { type EngineClient, proxy } from './engine-client.ts';
+import { type EngineClient, withProgress } from './engine-client.ts';
 import { createMosaic } from './mosaic.ts';
 import { number, percent } from './quantities.ts';
 import { drawRoofline } from './roofline.ts';
@@ -49,11 +49,8 @@ export function createKernelsView(engine: EngineClient): KernelsView {
         : `${done} of ${total - 2}: ${what}`;
     };
     try {
-      report = await engine.benchKernels(
-        ops,
-        Number(element('seconds', HTMLSelectElement).value),
-        proxy(onProgress),
-      );
+      const seconds = Number(element('seconds', HTMLSelectElement).value);
+      report = await withProgress(onProgress, (listener) => engine.benchKernels(ops, seconds, listener));
       showReport(report);
       download.hidden = false;
       status.textContent = `${report.rows.length} kernels on ${report.adapter}.`;

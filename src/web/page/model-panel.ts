@@ -1,6 +1,6 @@
 import type { LoadStep, ModelChoice, ModelFacts } from '../protocol.ts';
 import { announce, create, element, isStopped, showError } from './elements.ts';
-import { type EngineClient, proxy } from './engine-client.ts';
+import { type EngineClient, withProgress } from './engine-client.ts';
 import { createMosaic } from './mosaic.ts';
 import { bytes, duration } from './quantities.ts';
 
@@ -44,10 +44,8 @@ export function createModelPanel(engine: EngineClient, onChange: () => void): Mo
     bar.hidden = false;
     let reached = 0;
     mosaic.show(0);
-    let isSettled = false;
     const onStep = ({ stage, done, total }: LoadStep): void => {
-      // Steps come by a port of their own, the last of them perhaps behind the model.
-      if (own !== attempt || isSettled) return;
+      if (own !== attempt) return;
       const fraction = total > 0 ? done / total : 1;
       const [from, to] = SHARE[stage];
       reached = Math.max(reached, from + (to - from) * fraction);
@@ -58,9 +56,7 @@ export function createModelPanel(engine: EngineClient, onChange: () => void): Mo
       bar.setAttribute('aria-valuetext', factsLine.textContent);
     };
     try {
-      const loaded = await engine.load(choice, proxy(onStep)).finally(() => {
-        isSettled = true;
-      });
+      const loaded = await withProgress(onStep, (listener) => engine.load(choice, listener));
       if (own !== attempt) return;
       facts = loaded;
       name.textContent = nameOf(choice, loaded);
