@@ -1,4 +1,5 @@
 import { formatTable } from '../src/cli/table.ts';
+import type { BenchRow } from './report.ts';
 import { formatNumber, type Spread } from './statistics.ts';
 
 /** Times of one way to do it. */
@@ -8,16 +9,9 @@ export interface ImageTiming extends Spread {
   readonly cpuMs: number;
 }
 
-/** A case beside sharp, both sampled in turn. Fields that kernels' rows have too are named as there. */
-export interface ImageRow {
-  readonly op: string;
-  readonly shape: string;
-  /** The filter, which stands where kernels have a storage type. */
-  readonly dtype: string;
-  readonly ms: number;
-  readonly p10: number;
-  readonly p90: number;
-  readonly samples: number;
+/** A case beside sharp, both sampled in turn. Its filter stands where kernels have a storage type. */
+export interface ImageRow
+  extends Pick<BenchRow, 'op' | 'shape' | 'dtype' | 'ms' | 'p10' | 'p90' | 'samples'> {
   readonly cpuMs: number;
   /** sharp as it is set when installed. */
   readonly sharp: ImageTiming;

@@ -36,7 +36,7 @@ export async function expectAnswer(
     const layouts = media.map(({ layout }) => layout);
     const maxNewTokens = request?.maxNewTokens ?? generation.maxNewTokens;
     return {
-      prompt: { tokens: tokenIds.length, imageRows: rowsOf(layouts), spans },
+      prompt: { tokens: tokenIds.length, imageRows: rowsOf(media), spans },
       picker: pickerOf(samplingOf(generation, request ?? {})),
       layouts,
       tokens: Math.min(tokenIds.length + maxNewTokens, model.text.maxPositionEmbeddings),

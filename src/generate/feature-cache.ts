@@ -1,4 +1,5 @@
 import type { Device } from '../device/gpu-device.ts';
+import type { ProcessedMedium } from '../processors/processor.ts';
 
 /** Features of the pictures seen lately, so that the next turn about the same ones need not encode them again. */
 export interface FeatureCache {
@@ -9,6 +10,10 @@ export interface FeatureCache {
   release(buffer: GPUBuffer): void;
   dispose(): void;
 }
+
+/** What a medium's features depend on; null where it cannot be told. */
+export const featureKey = ({ key, layout }: Pick<ProcessedMedium, 'key' | 'layout'>): string | null =>
+  key === null ? null : `${key} ${JSON.stringify(layout)}`;
 
 /** A picture of 576 tokens takes 9 MiB at a width of 4096. */
 const MAX_BYTES = 64 * 2 ** 20;

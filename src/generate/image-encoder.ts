@@ -4,13 +4,13 @@ import { invariant, UnsupportedError } from '../core/errors.ts';
 import { dim, type Shape } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
 import type { Graph } from '../graph/graph.ts';
-import { packedTiles, type VisionLayout } from '../models/model.ts';
+import { imageTokensOf, packedTiles, type VisionLayout } from '../models/model.ts';
 import type { ProcessedMedium } from '../processors/processor.ts';
 import type { DeviceTensor } from '../runtime/inputs.ts';
 import type { Session } from '../runtime/session.ts';
 import { createStateStore } from '../runtime/state-store.ts';
 import { throwIfAborted } from './abort.ts';
-import { createFeatureCache } from './feature-cache.ts';
+import { createFeatureCache, featureKey } from './feature-cache.ts';
 import { buildPoolingGraph, poolFrame } from './frame-pooler.ts';
 import { buildPackGraph, buildTileGraph } from './graphs.ts';
 import { createSessionCache, type ModelRuntime } from './sessions.ts';
@@ -43,8 +43,8 @@ const ROW_STEP = 64;
 export const paddedRows = (tokens: number): number => Math.ceil(tokens / ROW_STEP) * ROW_STEP;
 
 /** Rows of the features of media in a row. */
-export const rowsOf = (layouts: readonly VisionLayout[]): number =>
-  paddedRows(layouts.reduce((sum, layout) => sum + layout.tokens, 0));
+export const rowsOf = (media: Parameters<typeof imageTokensOf>[0]): number =>
+  paddedRows(imageTokensOf(media));
 
 /** Pictures of as many sizes stay compiled, and as many ways to pack them. */
 const MAX_SESSIONS = 4;
@@ -151,7 +151,7 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
   };
 
   const cachedFeatures = async (medium: ProcessedMedium, signal?: AbortSignal): Promise<GPUBuffer> => {
-    const key = medium.key === null ? null : `${medium.key} ${JSON.stringify(medium.layout)}`;
+    const key = featureKey(medium);
     return cache.get(key) ?? cache.add(key, await encodeMedium(medium, signal));
   };
 
@@ -168,7 +168,7 @@ export function createImageEncoder(runtime: ModelRuntime): ImageEncoder {
     async encode(media, signal, minRows = 0) {
       invariant(model.vision, `${model.modelType} has no vision tower`);
       const bytesPerRow = rowBytes(model.vision.featureWidth);
-      const rows = Math.max(rowsOf(media.map(({ layout }) => layout)), paddedRows(minRows));
+      const rows = Math.max(rowsOf(media), paddedRows(minRows));
       const byteLength = rows * bytesPerRow;
       const buffer = await withBuffer(byteLength, async (target) => {
         let row = 0;

@@ -1,4 +1,5 @@
 import type { ProcessedMedium } from '../processors/processor.ts';
+import { featureKey } from './feature-cache.ts';
 import type { Prompt } from './prompt.ts';
 
 /** What decides whether keys and values in the cache serve another prompt: one entry per token. */
@@ -11,11 +12,12 @@ export interface CachedPrefix {
 }
 
 export function prefixOf({ tokenIds, imageIndex, media, positions, spans }: Prompt): CachedPrefix {
-  const features = media.flatMap(({ key, layout }) =>
-    Array.from({ length: layout.tokens }, (_, row) =>
-      key === null ? undefined : `${key} ${JSON.stringify(layout)} ${row}`,
-    ),
-  );
+  const features = media.flatMap((medium) => {
+    const key = featureKey(medium);
+    return Array.from({ length: medium.layout.tokens }, (_, row) =>
+      key === null ? undefined : `${key} ${row}`,
+    );
+  });
   const contents = Array.from(imageIndex, (row) => (row < 0 ? null : features[row]));
   return { tokenIds, contents, positions, spans };
 }

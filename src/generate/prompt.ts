@@ -1,6 +1,6 @@
 import { InputError } from '../core/errors.ts';
 import type { PictureSource } from '../image/load-picture.ts';
-import type { VisionInfo } from '../models/model.ts';
+import { imageTokensOf, type VisionInfo } from '../models/model.ts';
 import type { Medium, ProcessedMedium, Processor } from '../processors/processor.ts';
 import { createChatTemplate } from '../text/chat-template.ts';
 import { imageFeatureRows } from '../text/image-tokens.ts';
@@ -65,7 +65,7 @@ function checkPooling(opened: readonly Medium[], processor: Processor, modelType
 /** Throws InputError where pictures and videos make a prompt longer than the context. */
 function checkMediaFit(tokens: number, media: readonly ProcessedMedium[], contextLength: number): void {
   if (media.length === 0 || tokens < contextLength) return;
-  const mediaTokens = media.reduce((sum, { layout }) => sum + layout.tokens, 0);
+  const mediaTokens = imageTokensOf(media);
   throw new InputError(
     `prompt: ${tokens} tokens, ${mediaTokens} of them for ${media.length} pictures or videos, do not fit the model's context of ${contextLength}; expected fewer than that. Use fewer or smaller pictures, or fewer frames of a video, or pool them.`,
   );

@@ -1,6 +1,7 @@
 import { InputError, UnsupportedError } from '../core/errors.ts';
 import type { CapturableTensor, CapturedTensor } from '../generate/captured.ts';
 import type { PromptMedium, PromptTokens } from '../generate/read-prompt.ts';
+import { imageTokensOf } from '../models/model.ts';
 import { type HeatMap, patchGrid, pictureOf, tileMaps } from './heat-map.ts';
 
 /** Names of the attention probabilities of each layer of a part, the first first. */
@@ -89,7 +90,7 @@ export function imageTokens(
   media: readonly PromptMedium[],
   picture: number,
 ): number[] {
-  const begin = media.slice(0, picture).reduce((sum, { layout }) => sum + layout.tokens, 0);
+  const begin = imageTokensOf(media.slice(0, picture));
   const places: number[] = [];
   for (let token = 0; token < imageIndex.length; token++) {
     const row = (imageIndex[token] ?? -1) - begin;

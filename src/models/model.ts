@@ -77,6 +77,10 @@ export interface VisionLayout {
 export const packedTiles = ({ tiles, pooling }: VisionLayout): number =>
   pooling ? pooledFrames(tiles, pooling) : tiles;
 
+/** Features of media one after another, each of which is a token of the prompt. */
+export const imageTokensOf = (media: readonly { readonly layout: Pick<VisionLayout, 'tokens'> }[]): number =>
+  media.reduce((sum, { layout }) => sum + layout.tokens, 0);
+
 /** What a vision tower with its projector takes and gives. */
 export interface VisionInfo {
   /** The token id that each feature of a picture replaces. */

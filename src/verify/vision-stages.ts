@@ -4,7 +4,7 @@ import { buildPackGraph, buildTileGraph } from '../generate/graphs.ts';
 import type { Prompt } from '../generate/prompt.ts';
 import type { ModelRuntime } from '../generate/sessions.ts';
 import type { Graph } from '../graph/graph.ts';
-import type { Model, VisionLayout } from '../models/model.ts';
+import { imageTokensOf, type Model, type VisionLayout } from '../models/model.ts';
 import type { ProcessedMedium } from '../processors/processor.ts';
 import type { HostArray } from '../runtime/host-array.ts';
 import { inOrderOfGraph, namesOfStage } from './capture.ts';
@@ -107,7 +107,7 @@ export async function featuresOf(
   { media }: Prompt,
 ): Promise<Float32Array | undefined> {
   if (media.length === 0) return undefined;
-  const tokens = media.reduce((sum, { layout }) => sum + layout.tokens, 0);
+  const tokens = imageTokensOf(media);
   const stage = recordedFeatures(reference, run);
   // Families that pack pictures record their features apart from those of videos: neither holds all.
   if (stage && elementCount(reference.shape(run, stage)) === tokens * runtime.model.text.hiddenSize) {

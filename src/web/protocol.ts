@@ -1,4 +1,5 @@
 /** What the page and its worker say to each other; everything here is plain data. */
+import type { BenchRow } from '../../bench/report.ts';
 import type { HeatMap } from '../look/heat-map.ts';
 import type { Environment } from './engine/environment.ts';
 
@@ -111,23 +112,9 @@ export interface StorageReport {
 }
 
 /** A kernel that was timed. */
-export interface KernelRow {
-  readonly op: string;
-  readonly shape: string;
-  readonly dtype: string;
-  /** Median, tenth and nine tenths, in ms. */
-  readonly ms: number;
-  readonly p10: number;
-  readonly p90: number;
-  readonly samples: number;
-  readonly gflops: number;
-  readonly gbps: number;
+export interface KernelRow extends BenchRow {
   /** FLOP per byte that must be moved. */
   readonly intensity: number;
-  /** Of what the measured limits allow: 0 to 1. */
-  readonly fraction: number;
-  readonly boundBy: string;
-  readonly kernel: string;
 }
 
 export interface KernelReport extends Environment {

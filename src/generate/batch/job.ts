@@ -4,7 +4,7 @@ import type { ProcessedMedium } from '../../processors/processor.ts';
 import { type AnswerText, createAnswerText } from '../answer-text.ts';
 import type { CheckpointAssets } from '../checkpoint-assets.ts';
 import type { GenerationResult } from '../generation.ts';
-import type { SamplingOptions } from '../generation-config.ts';
+import { type SamplingOptions, samplingOf } from '../generation-config.ts';
 import { mediaBeyond } from '../prefix.ts';
 import { buildPrompt, type Prompt } from '../prompt.ts';
 import type { AnswerPiece, BatchRequest, PickedToken, TokenConstraint } from './batch.ts';
@@ -68,7 +68,7 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
   const { assets, contextTokens } = context;
   const { generation, tokenizer, model } = assets;
   const startedMs = performance.now();
-  const sampling = samplingOf(generation.sampling, request);
+  const sampling = samplingOf(generation, request);
   const seed = request.seed ?? crypto.getRandomValues(new Uint32Array(1))[0] ?? 0;
   const { topLogprobs } = request;
   const penalized = sampling.repetitionPenalty !== 1;
@@ -225,15 +225,4 @@ export function createJob(request: BatchRequest, settling: JobSettling, context:
     },
   };
   return job;
-}
-
-function samplingOf(defaults: SamplingOptions, request: Partial<SamplingOptions>): SamplingOptions {
-  const { temperature, topK, topP, minP, repetitionPenalty } = request;
-  return {
-    temperature: temperature ?? defaults.temperature,
-    topK: topK ?? defaults.topK,
-    topP: topP ?? defaults.topP,
-    minP: minP ?? defaults.minP,
-    repetitionPenalty: repetitionPenalty ?? defaults.repetitionPenalty,
-  };
 }

@@ -1,3 +1,4 @@
+import { featureKey } from '../feature-cache.ts';
 import type { Prompt } from '../prompt.ts';
 import { PAGE_SIZE } from './page-pool.ts';
 
@@ -12,13 +13,10 @@ export function pageContents(
   tokens: number,
 ): readonly string[] {
   if (spans) return [];
-  const features = media.flatMap(({ key, layout }, i) =>
-    Array.from({ length: layout.tokens }, (_, row) => ({
-      picture: key === null ? null : `${key} ${JSON.stringify(layout)}`,
-      row,
-      medium: i,
-    })),
-  );
+  const features = media.flatMap((one, medium) => {
+    const picture = featureKey(one);
+    return Array.from({ length: one.layout.tokens }, (_, row) => ({ picture, row, medium }));
+  });
   const contents: string[] = [];
   for (let begin = 0; begin + PAGE_SIZE <= tokens; begin += PAGE_SIZE) {
     const words: (string | number)[] = [];

@@ -1,4 +1,4 @@
-import type { ProcessedMedium } from '../../processors/processor.ts';
+import { imageTokensOf } from '../../models/model.ts';
 import { paddedRows } from '../image-encoder.ts';
 import type { BatchParts } from './create-batch.ts';
 import type { Job } from './job.ts';
@@ -14,7 +14,7 @@ export async function runPromptRows(
   let before = 0;
   const rows = prompts.map(({ row, media }) => {
     const first = before;
-    before += tokensOf(media);
+    before += imageTokensOf(media);
     return { ...row, imageIndex: row.imageIndex?.map((index) => (index < 0 ? index : index + first)) };
   });
   const options = {
@@ -23,7 +23,7 @@ export async function runPromptRows(
   };
   if (before === 0) return decoder.run(rows, options);
   // As many rows whichever prompts have pictures, so that they share a plan.
-  const most = Math.max(...prompts.map(({ media }) => tokensOf(media)));
+  const most = Math.max(...prompts.map(({ media }) => imageTokensOf(media)));
   const minRows = decoder.sizeFor(jobs.length) * paddedRows(most);
   const features = await encode(
     prompts.flatMap(({ media }) => media),
@@ -35,6 +35,3 @@ export async function runPromptRows(
     features.dispose();
   }
 }
-
-const tokensOf = (media: readonly ProcessedMedium[]): number =>
-  media.reduce((sum, { layout }) => sum + layout.tokens, 0);
