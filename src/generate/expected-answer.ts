@@ -1,20 +1,18 @@
 import type { Plan } from '../compile/plan.ts';
 import { EngineError } from '../core/errors.ts';
 import { createPicture } from '../image/picture.ts';
-import type { VisionLayout } from '../models/model.ts';
 import { DEFAULT_QUESTION } from './capture.ts';
 import type { CheckpointAssets } from './checkpoint-assets.ts';
-import { type Decoder, type Picker, type PromptShape, pickerOf } from './decoder.ts';
+import { type Decoder, type Picker, pickerOf } from './decoder.ts';
 import { samplingOf } from './generation-config.ts';
 import { type ImageEncoder, rowsOf } from './image-encoder.ts';
-import { buildPrompt } from './prompt.ts';
+import { buildPrompt, type Prompt } from './prompt.ts';
 import type { GenerateOptions } from './vision-language-model.ts';
 
 /** What is known of an answer before anything runs. */
 export interface ExpectedAnswer {
-  readonly prompt: PromptShape;
+  readonly prompt: Prompt;
   readonly picker: Picker;
-  readonly layouts: readonly VisionLayout[];
   /** Tokens of prompt and answer at most. */
   readonly tokens: number;
 }
@@ -32,14 +30,12 @@ export async function expectAnswer(
 ): Promise<ExpectedAnswer | undefined> {
   const { generation, model } = assets;
   try {
-    const { tokenIds, media, spans } = await buildPrompt(assets, request ?? usualRequest(assets));
-    const layouts = media.map(({ layout }) => layout);
+    const prompt = await buildPrompt(assets, request ?? usualRequest(assets));
     const maxNewTokens = request?.maxNewTokens ?? generation.maxNewTokens;
     return {
-      prompt: { tokens: tokenIds.length, imageRows: rowsOf(media), spans },
+      prompt,
       picker: pickerOf(samplingOf(generation, request ?? {})),
-      layouts,
-      tokens: Math.min(tokenIds.length + maxNewTokens, model.text.maxPositionEmbeddings),
+      tokens: Math.min(prompt.tokenIds.length + maxNewTokens, model.text.maxPositionEmbeddings),
     };
   } catch (error) {
     if (error instanceof EngineError) return undefined;
@@ -58,14 +54,15 @@ function usualRequest({ model }: CheckpointAssets): GenerateOptions {
 
 /** The plans that `answer` will run besides those of a step. None where the adapter cannot run one of them. */
 export function plansOf(
-  { layouts, prompt, picker }: ExpectedAnswer,
+  { prompt: { tokenIds, media, spans }, picker }: ExpectedAnswer,
   decoder: Decoder,
   imageEncoder: ImageEncoder | undefined,
 ): readonly Plan[] {
+  const shape = { tokens: tokenIds.length, imageRows: rowsOf(media), spans };
   try {
     return [
-      ...layouts.flatMap((layout) => imageEncoder?.plans(layout) ?? []),
-      ...decoder.promptPlans(prompt, picker),
+      ...media.flatMap(({ layout }) => imageEncoder?.plans(layout) ?? []),
+      ...decoder.promptPlans(shape, picker),
     ];
   } catch (error) {
     if (error instanceof EngineError) return [];

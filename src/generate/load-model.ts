@@ -19,7 +19,7 @@ import { samplingOf } from './generation-config.ts';
 import { createImageEncoder } from './image-encoder.ts';
 import { openModelFiles } from './model-files.ts';
 import { choosePrecision, type DTypeChoice } from './precision.ts';
-import { buildPrompt } from './prompt.ts';
+import { buildPrompt, type Prompt } from './prompt.ts';
 import { readOutStates } from './read-out.ts';
 import { readPrompt } from './read-prompt.ts';
 import type { ModelRuntime } from './sessions.ts';
@@ -38,8 +38,9 @@ export interface LoadOptions {
   readonly adapters?: readonly AdapterSource[] | undefined;
   /**
    * Whether to have the driver compile, while the weights load, what an answer runs, so that its first token does not wait
-   * for it: the answer to this request, or (`true`, the default) to "Describe the image." about a photo. `false` is for
-   * models that are not asked, but looked into.
+   * for it: the answer to this request, or (`true`, the default) to "Describe the image." about a photo. The request's
+   * prompt is built for that, and not again where this very object is given to `generate` afterwards. `false` is for models
+   * that are not asked, but looked into.
    */
   readonly warm?: boolean | GenerateOptions | undefined;
   /** Called after every chunk of the weights and after every pipeline. */
@@ -132,8 +133,12 @@ async function prepareModel(
     const { warm = true } = options;
     const request = typeof warm === 'object' ? warm : undefined;
     const expected = warm === false ? undefined : await expectAnswer(assets, request);
-    // A request is known to need that much; others may ask for less than they could.
-    if (request && expected) decoder.start(expected.tokens);
+    const built: BuiltPrompts = new WeakMap();
+    if (request && expected) {
+      built.set(request, expected.prompt);
+      // A request is known to need that much; others may ask for less than they could.
+      decoder.start(expected.tokens);
+    }
     const picker = expected?.picker ?? 'greedy';
     // Between them they use every weight.
     const { typicalLayout } = model.vision ?? {};
@@ -165,7 +170,7 @@ async function prepareModel(
     };
     // One after another: there is one KV cache, and one encoder.
     const inTurn = createTurns();
-    const generate = createGenerate(assets, parts, inTurn);
+    const generate = createGenerate(assets, built, parts, inTurn);
     const { names, capture } = createCapture(runtime, assets, imageEncoder);
     return {
       name,
@@ -238,8 +243,12 @@ function createTurns(): InTurn {
   };
 }
 
+/** Prompts that are there before they are asked for, by their requests; each serves once, since files may change. */
+type BuiltPrompts = WeakMap<GenerateOptions, Prompt>;
+
 function createGenerate(
   assets: CheckpointAssets,
+  built: BuiltPrompts,
   parts: AnswerParts,
   inTurn: InTurn,
 ): (options: GenerateOptions) => Generation {
@@ -248,7 +257,8 @@ function createGenerate(
       const startedMs = performance.now();
       return inTurn(async () => {
         throwIfAborted(signal);
-        const prompt = await buildPrompt(assets, options);
+        const prompt = built.get(options) ?? (await buildPrompt(assets, options));
+        built.delete(options);
         return answer(
           parts,
           {

@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { expect, test } from 'vitest';
 import { type LoadOptions, loadModel } from '../../src/generate/load-model.ts';
 import type { GenerateOptions } from '../../src/generate/vision-language-model.ts';
@@ -54,6 +55,26 @@ describeOnAdapters('a model that is warm', (getDevice) => {
     expect(usual.stages.indexOf('weights done')).toBeLessThan(usual.stages.indexOf('pipelines done'));
     expect(usual.stages.lastIndexOf('weights done')).toBeLessThan(usual.stages.indexOf('pipelines done'));
     expect(usual.liveBytes).toBe(cold.liveBytes);
+  });
+
+  test('reads the picture of the request it was warmed with once, and those of later ones anew', async () => {
+    const reads = { count: 0 };
+    const bytes = await readFile(SCENE);
+    const picture = new (class extends Blob {
+      override arrayBuffer(): Promise<ArrayBuffer> {
+        reads.count++;
+        return super.arrayBuffer();
+      }
+    })([bytes]);
+    const request: GenerateOptions = { ...USUAL, images: [picture], maxNewTokens: 2 };
+    const model = await loadModel(undefined, { device: getDevice(), warm: request, dtype: 'f32' });
+    const first = await model.generate(request);
+    expect(reads.count).toBe(1);
+    const second = await model.generate(request);
+    expect(reads.count).toBe(2);
+    model.dispose();
+    expect(first.promptTokenIds).toEqual(second.promptTokenIds);
+    expect(first.tokenIds).toEqual(second.tokenIds);
   });
 
   test('a request that cannot be answered loads all the same, and fails when it is made', async () => {
