@@ -1,7 +1,7 @@
 import type { Tokenizer } from '../text/tokenizer.ts';
 import { throwIfAborted } from './abort.ts';
 import { type AnswerText, createAnswerText } from './answer-text.ts';
-import type { Decoder } from './decoder.ts';
+import type { Decoder, SubmittedToken } from './decoder.ts';
 import type { GenerationResult } from './generation.ts';
 import type { SamplingOptions } from './generation-config.ts';
 import type { ImageEncoder } from './image-encoder.ts';
@@ -57,11 +57,13 @@ export async function answer(
   const written = createAnswerText(parts.tokenizer, { ...request, maxNewTokens });
   const keep = decoder.start(promptLength + maxNewTokens, common);
   const { tokenIds } = written;
-  const ahead = createTokensAhead(decoder, request, maxNewTokens);
+  let tokens: TokensAhead | undefined;
   try {
-    const firstToken = await prefill(parts, request, keep);
+    const first = await prefill(parts, request, keep);
+    tokens = createTokensAhead(decoder, first, request, maxNewTokens);
+    const firstToken = await tokens.take();
     const firstTokenMs = performance.now() - request.startedMs;
-    const finishReason = await decodeTokens(request, { firstToken, written, ahead }, emit);
+    const finishReason = await decodeTokens(request, { firstToken, written, tokens }, emit);
     const totalMs = performance.now() - request.startedMs;
     const decodeSeconds = (totalMs - firstTokenMs) / 1000;
     return {
@@ -82,7 +84,7 @@ export async function answer(
       },
     };
   } finally {
-    await ahead.end();
+    await tokens?.end();
     conversation.cached = extendPrefix(prefix, tokenIds, prompt.nextPosition, decoder.past);
   }
 }
@@ -91,29 +93,28 @@ interface Decoding {
   readonly firstToken: number;
   /** Filled token by token, so that an answer that is stopped leaves what it had. */
   readonly written: AnswerText;
-  readonly ahead: TokensAhead;
+  readonly tokens: TokensAhead;
 }
 
 async function decodeTokens(
   { signal }: AnswerRequest,
-  { firstToken, written, ahead }: Decoding,
+  { firstToken, written, tokens }: Decoding,
   emit: (text: string) => void,
 ): Promise<GenerationResult['finishReason']> {
-  for (let token = firstToken; ; token = await ahead.take()) {
+  for (let token = firstToken; ; token = await tokens.take()) {
     const { text, finishReason } = written.push(token);
     if (text !== '') emit(text);
     if (finishReason !== null) return finishReason;
     throwIfAborted(signal);
-    await ahead.submit();
   }
 }
 
-/** Encodes the pictures and runs the prompt from token `keep` on; returns the first token. */
+/** Encodes the pictures and submits the prompt from token `keep` on; returns the first token. */
 async function prefill(
   { decoder, imageEncoder }: AnswerParts,
   { prompt, sampling, seed, signal }: AnswerRequest,
   keep: number,
-): Promise<number> {
+): Promise<SubmittedToken> {
   if (keep > 0 && sampling.repetitionPenalty !== 1) await decoder.markSeen(prompt.tokenIds.slice(0, keep));
   const { media, index } = mediaBeyond(prompt, keep);
   const input = {
@@ -125,11 +126,12 @@ async function prefill(
     seed,
     signal,
   };
-  if (!imageEncoder || media.length === 0) return decoder.next(input);
+  if (!imageEncoder || media.length === 0) return decoder.submit(input);
   const features = await imageEncoder.encode(media, signal);
   try {
-    return await decoder.next({ ...input, images: { features, index } });
+    return await decoder.submit({ ...input, images: { features, index } });
   } finally {
+    // WebGPU keeps the memory until the passes that were submitted have read it.
     features.dispose();
   }
 }

@@ -53,9 +53,9 @@ export interface Decoder {
   start(tokens: number, keep?: number): number;
   /** Counts `tokenIds`, which were kept, as seen: a repetition penalty is about them too. */
   markSeen(tokenIds: readonly number[]): Promise<void>;
-  /** Appends tokens to the cache and picks the next one. */
-  next(input: DecoderInput): Promise<number>;
-  /** Submits `next` of the token that the latest pass picked, where it lies on the GPU: nobody has to have read it yet. */
+  /** Submits passes that append tokens to the cache and pick the next one, and waits for all of them but the last. */
+  submit(input: DecoderInput): Promise<SubmittedToken>;
+  /** `submit` of the token that the latest pass picked, where it lies on the GPU: nobody has to have read it yet. */
   ahead(input: Pick<DecoderInput, 'sampling' | 'seed'>): Promise<SubmittedToken>;
   /** Forgets the token that the latest `ahead` appended. */
   takeBack(): void;
@@ -152,22 +152,25 @@ export function createDecoder(runtime: ModelRuntime): Decoder {
       const seen = await sessions.get(`seen ${seq}`, () => buildSeenGraph(model, seq));
       seen.run({ seenIds: paddedIds(tokenIds, seq) });
     },
-    async next(input) {
+    async submit(input) {
       const { tokenIds, spans, signal } = input;
       invariant(
         past + tokenIds.length <= capacity,
         `${tokenIds.length} tokens after ${past} overflow a cache of ${capacity}`,
       );
-      let token = 0;
+      let last: SubmittedToken | undefined;
       const before = past;
       for (let begin = 0; begin < tokenIds.length; ) {
-        throwIfAborted(signal);
         const end = chunkEnd(begin, tokenIds.length, spans, before);
-        token = await (await runChunk(input, begin, end - begin)).token;
+        // Between chunks, so that an abort need not wait for all of a long prompt.
+        await last?.token;
+        throwIfAborted(signal);
+        last = await runChunk(input, begin, end - begin);
         begin = end;
       }
       if (input.nextPosition !== undefined) nextPosition = input.nextPosition;
-      return token;
+      invariant(last, 'a pass without tokens picks none');
+      return last;
     },
     async ahead({ sampling, seed }) {
       invariant(picked && past < capacity, `a token after ${past} has no room in ${capacity} or no source`);

@@ -1,6 +1,7 @@
 import { isPacked } from '../core/dtype.ts';
 import type { CheckpointAssets } from '../generate/checkpoint-assets.ts';
 import type { Decoder } from '../generate/decoder.ts';
+import type { DecoderTokens } from '../generate/decoder-inputs.ts';
 import { GREEDY } from '../generate/generation-config.ts';
 import type { ImageEncoder } from '../generate/image-encoder.ts';
 import type { Prompt } from '../generate/prompt.ts';
@@ -104,9 +105,11 @@ async function generateGreedy(
   try {
     const images = features && { features, index: prompt.imageIndex };
     decoder.start(prompt.tokenIds.length + maxNewTokens);
-    const ids = [await decoder.next({ ...prompt, images, sampling: GREEDY, seed: 0 })];
+    const next = async (tokens: DecoderTokens): Promise<number> =>
+      (await decoder.submit({ ...tokens, sampling: GREEDY, seed: 0 })).token;
+    const ids = [await next({ ...prompt, images })];
     while (ids.length < maxNewTokens && !eosTokenIds.includes(ids.at(-1) ?? -1)) {
-      ids.push(await decoder.next({ tokenIds: ids.slice(-1), sampling: GREEDY, seed: 0 }));
+      ids.push(await next({ tokenIds: ids.slice(-1) }));
     }
     return ids;
   } finally {
