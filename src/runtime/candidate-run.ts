@@ -2,6 +2,7 @@ import type { Candidate } from '../compile/choose.ts';
 import type { IrNode } from '../compile/ir.ts';
 import { storageByteLength } from '../core/dtype.ts';
 import { invariant } from '../core/errors.ts';
+import { dim } from '../core/shape.ts';
 import { bufferUsage } from '../device/buffer-usage.ts';
 import type { Device } from '../device/gpu-device.ts';
 import { kernelLabel, kernelText, presentBindings } from '../kernels/kernel.ts';
@@ -18,15 +19,31 @@ export interface CandidateRun {
 /** A vec4 of f32: no binding of an array may be smaller than its element. */
 const LEAST_BYTES = 16;
 
-/** A buffer of zeros for every tensor of a call, by name; the caller destroys them. */
+/**
+ * A buffer of zeros for every tensor of a call, by name; the caller destroys them. Caches alone are full and spans are of
+ * all keys, since attention reads no more than they say.
+ */
 export function callBuffers(device: Device, { op, inputs, outputs }: IrNode): ReadonlyMap<string, GPUBuffer> {
   const buffers = new Map<string, GPUBuffer>();
+  const usage = bufferUsage.storage | bufferUsage.copyDst;
   for (const [name, { dtype, shape }] of Object.entries({ ...inputs, ...outputs })) {
     const byteLength = Math.max(LEAST_BYTES, 4 * Math.ceil(storageByteLength(dtype, shape) / 4));
     const label = `tune ${op.name} ${name}`;
-    buffers.set(name, device.createBuffer({ label, byteLength, usage: bufferUsage.storage }));
+    buffers.set(name, device.createBuffer({ label, byteLength, usage }));
+  }
+  const { q, k } = inputs;
+  if (q && k) {
+    const [queries, keys] = [dim(q.shape, 1), dim(k.shape, 1)];
+    fill(device, buffers.get('past'), [Math.max(0, keys - queries)]);
+    fill(device, buffers.get('span'), [0, keys]);
   }
   return buffers;
+}
+
+function fill(device: Device, buffer: GPUBuffer | undefined, values: readonly number[]): void {
+  if (!buffer) return;
+  const words = Uint32Array.from({ length: buffer.size / 4 }, (_, i) => values[i % values.length] ?? 0);
+  device.gpu.queue.writeBuffer(buffer, 0, words);
 }
 
 /** Makes the pipeline and binds it. Throws DeviceError naming the kernel. */

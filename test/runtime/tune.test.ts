@@ -1,10 +1,13 @@
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { candidateLabel } from '../../src/compile/choose.ts';
 import { compile, kernelCalls, kernelCandidates } from '../../src/compile/compile.ts';
+import { attention } from '../../src/graph/attention.ts';
 import { Graph } from '../../src/graph/graph.ts';
 import { linear } from '../../src/graph/linear.ts';
 import { reshape } from '../../src/graph/movement.ts';
 import { softmax } from '../../src/graph/softmax.ts';
+import type { Tensor } from '../../src/graph/tensor.ts';
+import { callBuffers } from '../../src/runtime/candidate-run.ts';
 import { tuneCalls } from '../../src/runtime/tune.ts';
 import { describeOnAdapters } from '../adapters.ts';
 
@@ -48,6 +51,25 @@ describeOnAdapters('tuneCalls', (getDevice) => {
     const labels = compile(small(), caps).pipelines.map(({ label }) => label);
     expect(labels.sort()).toEqual(tuned.map((call) => call.tuned.label).sort());
   }, 120_000);
+
+  test('a cache is full and a span is of all keys', () => {
+    const device = getDevice();
+    const graph = new Graph();
+    const [q, k, v] = ['q', 'k', 'v'].map((name) =>
+      graph.input(name, [2, name === 'q' ? 3 : 16, 2, 8], 'f32'),
+    ) as [Tensor, Tensor, Tensor];
+    const past = graph.input('past', [2], 'u32');
+    const span = graph.input('span', [2, 3, 2], 'u32');
+    graph.output('y', attention(q, k, v, { causal: true, past, span }));
+    const written = vi.spyOn(device.gpu.queue, 'writeBuffer');
+    for (const node of kernelCalls(graph, device.caps).values()) {
+      for (const buffer of callBuffers(device, node).values()) device.destroyBuffer(buffer);
+    }
+    const values = written.mock.calls.map(([, , words]) => [...(words as Uint32Array)]);
+    written.mockRestore();
+    // Of 16 keys, 13 come before 3 queries; 2 words of the buffer of 4 are the call's.
+    expect(values).toEqual([Array(4).fill(13), Array(6).fill([0, 16]).flat()]);
+  });
 
   test('ends when it is told to', async () => {
     const device = getDevice();
