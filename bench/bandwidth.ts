@@ -1,6 +1,6 @@
 import { bufferUsage } from '../src/device/buffer-usage.ts';
 import type { Device } from '../src/device/gpu-device.ts';
-import { type LimitKernel, MEMORY_WORKGROUP_SIZE } from './limit-kernels.ts';
+import { type LimitKernel, MEMORY_WORKGROUP_SIZE, readKernels } from './limit-kernels.ts';
 import { bindGroup, growToMs, submitMs } from './micro-kernel.ts';
 
 /** Speed over a buffer of `byteLength`: small ones stay in caches. */
@@ -19,31 +19,71 @@ export async function kernelGbps(
   kernels: readonly LimitKernel[],
   passes: number,
 ): Promise<number> {
-  const { x, y, release } = twoBuffers(device, byteLength);
-  let best = 0;
+  const { loops, release } = await openLoops(device, byteLength, kernels);
   try {
-    for (const { name, code } of kernels) {
-      const pipeline = await device.computePipeline(name, code);
-      const { group, params } = bindGroup(device, pipeline, 8, [x, y]);
-      const elementCount = byteLength / (name.includes('vec4f') ? 16 : 4);
-      for (const most of MEMORY_WORKGROUPS) {
-        const workgroups = Math.min(most, elementCount / (4 * MEMORY_WORKGROUP_SIZE));
-        const { count, ms } = await growToMs((rounds) => {
-          device.gpu.queue.writeBuffer(params, 0, Uint32Array.of(elementCount, rounds));
-          return submitMs(device, name, (pass) => {
-            pass.setPipeline(pipeline);
-            pass.setBindGroup(0, group);
-            pass.dispatchWorkgroups(workgroups);
-          });
-        });
-        best = Math.max(best, (passes * byteLength * count) / (ms * 1e6));
-      }
-      device.destroyBuffer(params);
-    }
-    return best;
+    const { count, ms } = await fastestOf(loops);
+    return (passes * byteLength * count) / (ms * 1e6);
   } finally {
     release();
   }
+}
+
+/** Reads a buffer by the loop that is fastest there, again and again. */
+export interface Reading {
+  /** Ms to read the buffer once. */
+  read(): Promise<number>;
+  release(): void;
+}
+
+/** `byteLength` is a power of two. */
+export async function openReading(device: Device, byteLength: number): Promise<Reading> {
+  const { loops, release } = await openLoops(device, byteLength, readKernels);
+  try {
+    const { loop, count } = await fastestOf(loops);
+    return { read: async () => (await loop(count)) / count, release };
+  } catch (error) {
+    release();
+    throw error;
+  }
+}
+
+/** Ms that so many rounds over a buffer take. */
+type MemoryLoop = (rounds: number) => Promise<number>;
+
+async function fastestOf(loops: readonly MemoryLoop[]) {
+  const grown: { readonly loop: MemoryLoop; readonly count: number; readonly ms: number }[] = [];
+  for (const loop of loops) grown.push({ loop, ...(await growToMs(loop)) });
+  return grown.reduce((best, one) => (one.ms / one.count < best.ms / best.count ? one : best));
+}
+
+async function openLoops(device: Device, byteLength: number, kernels: readonly LimitKernel[]) {
+  const { x, y, release } = twoBuffers(device, byteLength);
+  const paramsOfAll: GPUBuffer[] = [];
+  const loops: MemoryLoop[] = [];
+  for (const { name, code } of kernels) {
+    const pipeline = await device.computePipeline(name, code);
+    const { group, params } = bindGroup(device, pipeline, 8, [x, y]);
+    paramsOfAll.push(params);
+    const elementCount = byteLength / (name.includes('vec4f') ? 16 : 4);
+    for (const most of MEMORY_WORKGROUPS) {
+      const workgroups = Math.min(most, elementCount / (4 * MEMORY_WORKGROUP_SIZE));
+      loops.push((rounds) => {
+        device.gpu.queue.writeBuffer(params, 0, Uint32Array.of(elementCount, rounds));
+        return submitMs(device, name, (pass) => {
+          pass.setPipeline(pipeline);
+          pass.setBindGroup(0, group);
+          pass.dispatchWorkgroups(workgroups);
+        });
+      });
+    }
+  }
+  return {
+    loops,
+    release() {
+      for (const params of paramsOfAll) device.destroyBuffer(params);
+      release();
+    },
+  };
 }
 
 /** Both bytes read and bytes written count. */

@@ -41,10 +41,6 @@ export function memoryMs(bytesRead: number, bytesWritten: number, { read, copy }
 
 type MemoryLimits = Pick<Limits, 'read' | 'copy'>;
 
-/** The best bandwidth of a kernel, whether it reads or copies. */
-export const bandwidthFor = (byteLength: number, { read, copy }: MemoryLimits): number =>
-  Math.max(bestFor(byteLength, read), bestFor(byteLength, copy));
-
 /** The best over any buffer that is not much smaller: what fits a cache is held to the cache. */
 function bestFor(byteLength: number, bandwidths: readonly Bandwidth[]): number {
   const floor = Math.max(0, ...bandwidths.map((one) => one.byteLength).filter((size) => size <= byteLength));

@@ -1,7 +1,4 @@
 import { formatTable } from '../src/cli/table.ts';
-import { bandwidthFor } from './bound.ts';
-import type { Limits } from './limits.ts';
-import type { BenchRow } from './report.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
 
 /** How the time of one op grows with the tokens in its cache. */
@@ -13,53 +10,39 @@ export interface CacheGrowth {
   /** The line through the medians: ms = emptyMs + msPerToken * tokens. */
   readonly emptyMs: number;
   readonly msPerToken: number;
-  /** What it takes to read a token's keys and values once, at the measured bandwidth over a cache of the longest. */
+  /** What a loop that does nothing else takes to read a token's keys and values once, timed in turn with the op. */
   readonly readMsPerToken: number;
   /** Largest distance of a median from the line, over the median. */
   readonly deviation: number;
 }
 
-/** Fewer caches than this make no line. */
-const LEAST_POINTS = 3;
-
-/** One for each op and dtype with rows over several caches, which have shapes like `past=1024`. */
-export function cacheGrowth(
-  rows: readonly BenchRow[],
-  limits: Pick<Limits, 'read' | 'copy'>,
-): readonly CacheGrowth[] {
-  const series = new Map<string, BenchRow[]>();
-  for (const row of rows) {
-    if (!/^past=\d+$/.test(row.shape)) continue;
-    const key = `${row.op} ${row.dtype}`;
-    series.set(key, [...(series.get(key) ?? []), row]);
-  }
-  return [...series.values()].flatMap((of) => {
-    const [first] = of;
-    if (!first || of.length < LEAST_POINTS) return [];
-    const points = of
-      .map(({ shape, ms, gbps }) => ({
-        tokens: Number(shape.slice('past='.length)),
-        ms,
-        bytes: gbps * ms * 1e6,
-      }))
-      .sort((a, b) => a.tokens - b.tokens);
-    const times = lineThrough(points.map(({ tokens, ms }) => ({ x: tokens, y: ms })));
-    const bytes = lineThrough(points.map((point) => ({ x: point.tokens, y: point.bytes })));
-    const tokens = points.map((point) => point.tokens);
-    const most = Math.max(...tokens);
-    return {
-      op: first.op,
-      dtype: first.dtype,
-      tokens: [Math.min(...tokens), most] as const,
-      emptyMs: times.start,
-      msPerToken: times.slope,
-      readMsPerToken: bytes.slope / (bandwidthFor(bytes.slope * most, limits) * 1e6),
-      deviation: Math.max(
-        ...points.map(({ tokens: x, ms }) => Math.abs(times.start + times.slope * x - ms) / ms),
-      ),
-    };
-  });
+/** One cache of a series: its tokens, the median time of the op, and the bytes the op moves. */
+export interface CachePoint {
+  readonly tokens: number;
+  readonly ms: number;
+  readonly bytes: number;
 }
+
+/** `points` by their tokens, ascending. */
+export function cacheGrowth(
+  { op, dtype }: Pick<CacheGrowth, 'op' | 'dtype'>,
+  points: readonly CachePoint[],
+  readMsPerByte: number,
+): CacheGrowth {
+  const { start, slope } = lineThrough(points.map(({ tokens, ms }) => ({ x: tokens, y: ms })));
+  return {
+    op,
+    dtype,
+    tokens: [points.at(0)?.tokens ?? 0, points.at(-1)?.tokens ?? 0],
+    emptyMs: start,
+    msPerToken: slope,
+    readMsPerToken: bytesPerToken(points) * readMsPerByte,
+    deviation: Math.max(...points.map(({ tokens, ms }) => Math.abs(start + slope * tokens - ms) / ms)),
+  };
+}
+
+export const bytesPerToken = (points: readonly Omit<CachePoint, 'ms'>[]): number =>
+  lineThrough(points.map(({ tokens, bytes }) => ({ x: tokens, y: bytes }))).slope;
 
 /** The line with the least squared errors relative to y: times over many sizes are off by shares, not by milliseconds. */
 export function lineThrough(points: readonly { readonly x: number; readonly y: number }[]): {

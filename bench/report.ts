@@ -2,7 +2,7 @@ import { formatTable } from '../src/cli/table.ts';
 import type { Bandwidth } from './bandwidth.ts';
 import { type BoundBy, boundOf } from './bound.ts';
 import type { Environment } from './environment.ts';
-import { cacheGrowth, formatGrowth } from './growth.ts';
+import { type CacheGrowth, formatGrowth } from './growth.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
 import { formatImages, type ImageRow } from './image-report.ts';
 import type { Limits } from './limits.ts';
@@ -17,6 +17,8 @@ export interface BenchReport extends Environment {
   readonly measuredAt: string;
   readonly limits: Limits;
   readonly rows: readonly BenchRow[];
+  /** Absent from reports of before caches were timed in turn with reading. */
+  readonly growth?: readonly CacheGrowth[];
   readonly models: readonly ModelRow[];
   readonly randomModels: readonly RandomModelRow[];
   /** Absent from reports of before pictures were timed. */
@@ -166,7 +168,7 @@ export const formatReport = (report: BenchReport): string =>
     formatHeading(report),
     formatLimits(report.limits),
     formatRows(report.rows),
-    formatGrowth(cacheGrowth(report.rows, report.limits)),
+    formatGrowth(report.growth ?? []),
     formatModels(report.models),
     formatRandomModels(report.randomModels),
     formatImages(report.images ?? []),

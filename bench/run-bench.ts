@@ -2,11 +2,13 @@ import { invariant } from '../src/core/errors.ts';
 import type { Device } from '../src/device/gpu-device.ts';
 import { type BenchCase, caseName } from './bench-case.ts';
 import { readEnvironment } from './environment.ts';
+import type { CacheGrowth } from './growth.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
 import { type ImageCase, imageName } from './image-cases.ts';
 import type { ImageRow } from './image-report.ts';
 import { bestLimits, measureLimits } from './limits.ts';
 import { measureCase } from './measure-case.ts';
+import { measureGrowth, splitSeries } from './measure-growth.ts';
 import { measureImage } from './measure-image.ts';
 import { measureStart } from './measure-start.ts';
 import { modelCases } from './model-cases.ts';
@@ -39,7 +41,7 @@ export interface BenchWork {
 }
 
 /**
- * Measures the limits, the cases one after another, whole models, and the limits again: a machine's speed drifts, and
+ * Measures the limits, the cases one after another but series of caches in turn, whole models, and the limits again: a machine's speed drifts, and
  * the better of both is what a row is held to. A case that fails becomes an entry of `failures`, not an end.
  */
 export async function runBench(
@@ -57,10 +59,20 @@ export async function runBench(
     device.check('bench');
     await measure().catch((error: Error) => failures.push({ name, reason: error.message }));
   };
-  for (const [i, benchCase] of work.cases.entries()) {
+  const { series, others } = splitSeries(work.cases);
+  for (const [i, benchCase] of others.entries()) {
     const name = caseName(benchCase);
-    await attempt(`${i + 1} of ${work.cases.length}: ${name}`, async () => {
+    await attempt(`${i + 1} of ${others.length}: ${name}`, async () => {
       measured.push(await measureCase(device, benchCase, options));
+    });
+  }
+  const growth: CacheGrowth[] = [];
+  for (const one of series) {
+    const { op, dtype, cases } = one;
+    await attempt(`${op} ${dtype} over ${cases.length} caches`, async () => {
+      const grown = await measureGrowth(device, one, options);
+      measured.push(...grown.measured);
+      growth.push(grown.growth);
     });
   }
   const dtypes = device.caps.features.shaderF16
@@ -104,6 +116,7 @@ export async function runBench(
     measuredAt: new Date().toISOString(),
     limits,
     rows: measured.map((one) => rowOf(one, limits)),
+    growth,
     models,
     randomModels,
     images,

@@ -24,22 +24,51 @@ const PROFILES = 5;
 /** Milliseconds that calls of `run` take, one value per sample. */
 export type Sampler = (name: string, run: () => Promise<void>) => Promise<readonly number[]>;
 
-/** Opens, checks, times and closes one case. Throws DeviceError where it gives values that are no numbers. */
-export async function timeCase(device: Device, benchCase: BenchCase, sampler: Sampler): Promise<Measured> {
+/** A case that is open, right, and can be run for as long as a sample takes. */
+export interface OpenTiming {
+  readonly benchCase: BenchCase;
+  /** Of one copy. */
+  readonly dispatches: readonly PlanDispatch[];
+  run(): Promise<void>;
+  /** Of what calls of `run` took, in ms. */
+  measured(sample: readonly number[]): Promise<Measured>;
+  dispose(): void;
+}
+
+/** Throws DeviceError where the case gives values that are no numbers. */
+export async function openTiming(device: Device, benchCase: BenchCase): Promise<OpenTiming> {
   const open = await benchCase.open(device);
   try {
     await checkFinite(open, caseName(benchCase));
     const runs = await runsPerBatch(device, open);
-    const sample = await sampler(caseName(benchCase), async () => {
-      for (let i = 0; i < runs; i++) open.session.run(open.inputs);
-      await device.onSubmittedWorkDone();
-    });
-    const each = sample.map((ms) => ms / (runs * open.copies));
-    const kernelMs = device.caps.features.timestampQuery ? await kernelTime(open) : null;
     const dispatches = firstCopy(open.session.plan, open.copies);
-    return { benchCase, wall: spreadOf(each), samples: each.length, kernelMs, dispatches };
-  } finally {
+    return {
+      benchCase,
+      dispatches,
+      async run() {
+        for (let i = 0; i < runs; i++) open.session.run(open.inputs);
+        await device.onSubmittedWorkDone();
+      },
+      async measured(sample) {
+        const each = sample.map((ms) => ms / (runs * open.copies));
+        const kernelMs = device.caps.features.timestampQuery ? await kernelTime(open) : null;
+        return { benchCase, wall: spreadOf(each), samples: each.length, kernelMs, dispatches };
+      },
+      dispose: open.dispose,
+    };
+  } catch (error) {
     open.dispose();
+    throw error;
+  }
+}
+
+/** Opens, checks, times and closes one case. Throws DeviceError where it gives values that are no numbers. */
+export async function timeCase(device: Device, benchCase: BenchCase, sampler: Sampler): Promise<Measured> {
+  const timing = await openTiming(device, benchCase);
+  try {
+    return await timing.measured(await sampler(caseName(benchCase), timing.run));
+  } finally {
+    timing.dispose();
   }
 }
 

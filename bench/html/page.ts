@@ -1,5 +1,5 @@
 import { escapeXml } from '../../src/core/escape-xml.ts';
-import { cacheGrowth, formatGrowth } from '../growth.ts';
+import { formatGrowth } from '../growth.ts';
 import { formatImages } from '../image-report.ts';
 import type { PeerReport } from '../peers/peer-report.ts';
 import { formatPeerNotes, formatPeerTable } from '../peers/peer-report.ts';
@@ -94,7 +94,7 @@ function ownSections(report: BenchReport): string[] {
     section(
       'Growth',
       'A layer over tokens of the prompt, tokens in the cache and pictures at once; bands from p10 to p90.',
-      growth(report.rows) + pre(formatGrowth(cacheGrowth(report.rows, report.limits))),
+      growth(report.rows) + pre(formatGrowth(report.growth ?? [])),
     ),
     section(
       'One token',

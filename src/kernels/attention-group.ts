@@ -21,6 +21,9 @@ import { hasSubgroupsOf, range } from './product-work.ts';
 /** Vectors of queries a lane holds at most, and as many of sums: most of them lie in memory, not in registers. */
 const MOST_VECTORS = 32;
 
+/** Keys whose scores a lane keeps. */
+const TILE_KEYS = 128;
+
 const bindings = { q: 'read', k: 'read', v: 'read', past: 'read?', y: 'write' } as const;
 const tuning = { lanes: [8, 4] } as const;
 type Tuning = { readonly lanes: 8 | 4 };
@@ -53,18 +56,17 @@ const efficiency = (call: AttentionCall, t: Tuning): number =>
  * Decoding: all query heads of a kv head against its cache, by one subgroup, so that each key and value is read once. Lanes
  * share a key: each reads a part of it and uses it where it is, so queries are loaded once and keys are not handed round.
  * What goes from lane to lane is sums of scores, packed so that lane n ends with that of head n: one exp serves all heads.
- * Online softmax: Milakov and Gimelshein 2018; of the new key's weight and the shrinking of the old sums one is always 1.
  *
  *     k [T, K, D]    lane 0   lane 1   ...   lane 0   ...
  *     key j         │ d 0..3 │ d 4..7 │ ... │        │
  *
- * One key a step, since loads are most of the code and it should stay in the cache of instructions: with 2 keys a step
- * lavapipe took 1.5 times the CPU time of reading K and V once, with 4 keys 2. Scores are one key ahead, so that loads hide how
- * long a sum takes to go round: without that, 1.5. Least CPU time of 9 heads on 3 kv heads of 64, as a line through 256 to 8192
- * keys (4096 on SwiftShader) on a loaded machine, and as a multiple of reading once:
+ * Scores of a tile first, then the values they weigh: Online softmax (Milakov and Gimelshein 2018), but the sums shrink once a
+ * tile and no step waits for the one before. One key a step, since loads are most of the code and it should stay in the cache
+ * of instructions: 2 keys a step took SwiftShader 1.3 times as long, 4 keys lavapipe twice. Against a loop that only reads as
+ * many bytes, in turns, by the slope between 2048 and 8192 keys of 9 heads on 3 kv heads of 64 (busy machine, 2 cores):
  *
- *     lavapipe     0.38 µs a key, 1.1 to 1.3    attention_broadcast 0.84 µs, 2.1 to 2.9
- *     SwiftShader  2.1 µs a key, 1.0 to 1.5     attention_broadcast 3.7 µs, 1.9 to 2.7
+ *     lavapipe     1.1    without tiles 1.1 to 1.2    attention_broadcast 2.1 to 2.9
+ *     SwiftShader  1.1    without tiles 1.5           attention_broadcast 1.9 to 2.7
  */
 export const attentionGroup = defineKernel({
   name: 'attention_group',
@@ -124,18 +126,14 @@ function sumsByLane(heads: number, lanes: number): string[] {
   return statements;
 }
 
-function groupText(shape: KernelShape, t: Tuning, inParts: boolean): WgslSource {
-  const { lanes } = t;
+function groupText(shape: KernelShape, { lanes }: Tuning, inParts: boolean): WgslSource {
   const count = Number(shape.variant.heads);
   const heads = range(count);
   const packs = range(Math.ceil(count / lanes));
-  const vectors = range(vectorsOf(shape, t));
+  const vectors = range(vectorsOf(shape, { lanes }));
   const isWhole = Number(shape.variant.length) % lanes === 0;
   const ofHead = (name: string, h: number): string =>
     `subgroupBroadcast(${name}${Math.floor(h / lanes)}, ${h % lanes}u)`;
-  const loadKey = (v: number): string => `let key${v} = vec4f(k[at + d${v}]);`;
-  const score = (v: number): string[] =>
-    heads.map((h) => `part${h} ${v === 0 ? '=' : '+='} dot(q${h}_${v}, key${v});`);
   const store = (h: number, v: number, value: string): string =>
     `${isWhole ? '' : `if (isOwn${v}) `}{ y[out${h} * length + d${v}] = vec4<${shape.dtypes.y}>(${value}); }`;
   return wgsl`
@@ -144,6 +142,7 @@ function groupText(shape: KernelShape, t: Tuning, inParts: boolean): WgslSource 
     const LANES = ${lanes}u;
     // Query heads of a kv head.
     const HEADS = ${count}u;
+    const TILE_KEYS = ${TILE_KEYS}u;
 
     @compute @workgroup_size(LANES)
     fn main(
@@ -178,42 +177,53 @@ function groupText(shape: KernelShape, t: Tuning, inParts: boolean): WgslSource 
         ...vectors.map((v) => `var total${h}_${v} = vec4f();`),
       ])}
       // Of head n in lane n.
-      ${packs.flatMap((p) => [`var max${p} = HIDDEN;`, `var sum${p} = 0.0;`])}
+      ${packs.flatMap((p) => [
+        `var max${p} = HIDDEN;`,
+        `var sum${p} = 0.0;`,
+        `var scores${p}: array<f32, TILE_KEYS>;`,
+      ])}
 
-      // What this lane adds to the scores of the key that is next.
-      ${heads.map((h) => `var part${h} = 0.0;`)}
-      var at = firstKey + range.x * stride;
-      if (range.x < range.y) {
-        ${vectors.flatMap((v) => [loadKey(v), ...score(v)])}
-      }
-      for (var next = range.x + 1u; next <= range.y; next++) {
-        let value0 = vec4f(v[at + d0]);
-        ${sumsByLane(count, lanes)}
-        ${vectors.slice(1).map((v) => `let value${v} = vec4f(v[at + d${v}]);`)}
+      for (var first = range.x; first < range.y; first += TILE_KEYS) {
+        let tileKeys = min(TILE_KEYS, range.y - first);
+        ${packs.map((p) => `var tileMax${p} = max${p};`)}
+        for (var j = 0u; j < tileKeys; j++) {
+          let at = firstKey + (first + j) * stride;
+          ${vectors.flatMap((v) => [
+            `let key${v} = vec4f(k[at + d${v}]);`,
+            ...heads.map((h) => `${v === 0 ? `var part${h} =` : `part${h} +=`} dot(q${h}_${v}, key${v});`),
+          ])}
+          ${sumsByLane(count, lanes)}
+          ${packs.flatMap((p) => [
+            ...(shape.variant.softcap
+              ? [
+                  '// Clamped: tanh of a large argument overflows to NaN on some drivers.',
+                  `score${p} = params.softcap * tanh(clamp(score${p} / params.softcap, -15.0, 15.0));`,
+                ]
+              : []),
+            `scores${p}[j] = score${p};`,
+            `tileMax${p} = max(tileMax${p}, score${p});`,
+          ])}
+        }
+
         ${packs.flatMap((p) => [
-          ...(shape.variant.softcap
-            ? [
-                '// Clamped: tanh of a large argument overflows to NaN on some drivers.',
-                `score${p} = params.softcap * tanh(clamp(score${p} / params.softcap, -15.0, 15.0));`,
-              ]
-            : []),
-          `let isLargest${p} = score${p} > max${p};`,
-          `let smaller${p} = exp(-abs(score${p} - max${p}));`,
-          `let weight${p} = select(smaller${p}, 1.0, isLargest${p});`,
-          `let shrink${p} = select(1.0, smaller${p}, isLargest${p});`,
-          `max${p} = max(max${p}, score${p});`,
-          `sum${p} = sum${p} * shrink${p} + weight${p};`,
+          `let shrink${p} = exp(max${p} - tileMax${p});`,
+          `max${p} = tileMax${p};`,
+          `sum${p} *= shrink${p};`,
         ])}
         ${heads.flatMap((h) => [
-          `let weightOf${h} = ${ofHead('weight', h)};`,
           `let shrinkOf${h} = ${ofHead('shrink', h)};`,
+          ...vectors.map((v) => `total${h}_${v} *= shrinkOf${h};`),
         ])}
-        at = firstKey + min(next, range.y - 1u) * stride;
-        ${vectors.flatMap((v) => [
-          loadKey(v),
-          ...heads.map((h) => `total${h}_${v} = total${h}_${v} * shrinkOf${h} + weightOf${h} * value${v};`),
-          ...score(v),
-        ])}
+
+        for (var j = 0u; j < tileKeys; j++) {
+          ${packs.flatMap((p) => [`let weight${p} = exp(scores${p}[j] - max${p});`, `sum${p} += weight${p};`])}
+          ${heads.map((h) => `let weightOf${h} = ${ofHead('weight', h)};`)}
+          let at = firstKey + (first + j) * stride;
+          ${vectors.flatMap((v) => [
+            `let value${v} = vec4f(v[at + d${v}]);`,
+            ...heads.map((h) => `total${h}_${v} += weightOf${h} * value${v};`),
+          ])}
+        }
       }
 
       ${heads.flatMap((h) => [
