@@ -30,6 +30,11 @@ function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions
   const work = {
     cases: distinct(cases).filter((one) => filter.test(caseName(one))),
     models: [...(wants('built-in') ? [undefined] : []), ...models.filter((one) => wants(basename(one)))],
+    growing: quick
+      ? []
+      : [undefined, ...models].filter((one) =>
+          filter.test(`growth of model ${one === undefined ? 'built-in' : basename(one)}`),
+        ),
     randomModels: !quick && wants(RANDOM_MODEL) ? [RANDOM_MODEL] : [],
     images: imageCases.filter((one) => filter.test(imageName(one))),
     starts: [undefined, ...models].filter((one) =>
@@ -39,8 +44,8 @@ function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions
     timeline: wants('built-in'),
     answers: quick ? ANSWERS.quick : ANSWERS.full,
   };
-  const { cases: chosen, models: whole, randomModels, images, starts } = work;
-  if (chosen.length + whole.length + randomModels.length + images.length + starts.length === 0)
+  const { cases: chosen, models: whole, growing, randomModels, images, starts } = work;
+  if ([chosen, whole, growing, randomModels, images, starts].every(({ length }) => length === 0))
     throw new UsageError(`--filter ${filter.source} matches no case.`);
   return work;
 }

@@ -1,5 +1,7 @@
 import { join } from 'node:path';
 import type { GenerateOptions } from '../src/generate/vision-language-model.ts';
+import { loadPicture } from '../src/image/load-picture.ts';
+import type { Picture } from '../src/image/picture.ts';
 
 const PICTURE = join(import.meta.dirname, '../examples/scene.png');
 const TOKENS = 24;
@@ -13,3 +15,14 @@ export const questionFor = (seesPictures: boolean): GenerateOptions => ({
     ? { prompt: 'Describe the image.', images: [PICTURE] }
     : { prompt: 'Write one sentence about the sea.' }),
 });
+
+/** Makes pictures that differ in their first pixel: models keep the features of those they have seen. */
+export async function pictureMaker(): Promise<() => Picture> {
+  const picture = await loadPicture(PICTURE);
+  let made = 0;
+  return () => {
+    const data = new Uint8Array(picture.data);
+    new DataView(data.buffer).setUint16(0, ++made);
+    return { ...picture, data };
+  };
+}

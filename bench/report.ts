@@ -6,6 +6,7 @@ import { type CacheGrowth, formatGrowth } from './growth.ts';
 import type { TimelineDispatch } from './html/timeline.ts';
 import { formatImages, type ImageRow } from './image-report.ts';
 import type { Limits } from './limits.ts';
+import { formatModelGrowth, type ModelGrowthRow } from './model-growth.ts';
 import { formatStarts, type StartRow } from './start-report.ts';
 import { formatNumber, formatPercent } from './statistics.ts';
 import type { Measured } from './time-case.ts';
@@ -20,6 +21,8 @@ export interface BenchReport extends Environment {
   /** Absent from reports of before caches were timed in turn with reading. */
   readonly growth?: readonly CacheGrowth[];
   readonly models: readonly ModelRow[];
+  /** Absent from reports of before the growth of whole models was timed. */
+  readonly modelGrowth?: readonly ModelGrowthRow[];
   readonly randomModels: readonly RandomModelRow[];
   /** Absent from reports of before pictures were timed. */
   readonly images?: readonly ImageRow[];
@@ -78,6 +81,7 @@ export function rowOf(measured: Measured, limits: Limits): BenchRow {
 const ROW_HEADER = 'op,shape,dtype,ms,p10,p90,kernel ms,GFLOP/s,GB/s,of limit,,kernel'.split(',');
 
 export function formatRows(rows: readonly BenchRow[]): string[] {
+  if (rows.length === 0) return [];
   const cells = rows.map((row) => [
     row.op,
     row.shape,
@@ -170,6 +174,7 @@ export const formatReport = (report: BenchReport): string =>
     formatRows(report.rows),
     formatGrowth(report.growth ?? []),
     formatModels(report.models),
+    formatModelGrowth(report.modelGrowth ?? []),
     formatRandomModels(report.randomModels),
     formatImages(report.images ?? []),
     formatStarts(report.starts ?? []),

@@ -12,6 +12,7 @@ import { measureGrowth, splitSeries } from './measure-growth.ts';
 import { measureImage } from './measure-image.ts';
 import { measureStart } from './measure-start.ts';
 import { modelCases } from './model-cases.ts';
+import { type ModelGrowthRow, measureModelGrowth } from './model-growth.ts';
 import { type BenchReport, rowOf } from './report.ts';
 import type { StartRow } from './start-report.ts';
 import type { Measured } from './time-case.ts';
@@ -27,6 +28,8 @@ export interface BenchWork {
   readonly cases: readonly BenchCase[];
   /** Checkpoint folders; undefined is the built-in model. */
   readonly models: readonly (string | undefined)[];
+  /** Checkpoint folders whose growth with prompt, pictures and requests is measured; undefined is the built-in model. */
+  readonly growing: readonly (string | undefined)[];
   /** Names in bench/full-size/configs. */
   readonly randomModels: readonly string[];
   readonly images: readonly ImageCase[];
@@ -87,6 +90,12 @@ export async function runBench(
       });
     }
   }
+  const modelGrowth: ModelGrowthRow[] = [];
+  for (const folder of work.growing) {
+    await attempt(`growth of model ${folder ?? 'built-in'}`, async () => {
+      modelGrowth.push(...(await measureModelGrowth(environment.adapter, 'f32', folder)));
+    });
+  }
   for (const name of work.randomModels) {
     await attempt(`random ${name}`, async () => {
       randomModels.push(await measureRandomModel(environment.adapter, name, 'f32'));
@@ -118,6 +127,7 @@ export async function runBench(
     rows: measured.map((one) => rowOf(one, limits)),
     growth,
     models,
+    modelGrowth,
     randomModels,
     images,
     starts,

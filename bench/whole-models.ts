@@ -7,7 +7,7 @@ import { loadModel } from '../src/generate/load-model.ts';
 import { fullSizeGraphs, measureFullSize } from './full-size/measure.ts';
 import { writeRandomCheckpoint } from './full-size/random-checkpoint.ts';
 import { recordingScope } from './full-size/recording-scope.ts';
-import { questionFor } from './question.ts';
+import { pictureMaker, questionFor } from './question.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
 /** A whole model as a person meets it: loaded from its files, then asked. */
@@ -17,7 +17,7 @@ export interface ModelRow {
   readonly loadMs: number;
   /** Of the first answer, in pipelines that loading has warmed. */
   readonly coldFirstTokenMs: number;
-  /** Of the answers after it. */
+  /** Of the answers after it, each about a picture that is new to the model. */
   readonly firstTokenMs: Spread;
   readonly tokensPerSecond: Spread;
   readonly dispatchesPerToken: number;
@@ -44,10 +44,14 @@ export async function measureModel(
   });
   try {
     const loadMs = performance.now() - startedMs;
-    const question = questionFor(model.model.vision !== undefined);
-    const cold = (await model.generate(question)).stats;
+    const makePicture = await pictureMaker();
+    const ask = async () => {
+      const { images, ...question } = questionFor(model.model.vision !== undefined);
+      return (await model.generate({ ...question, ...(images && { images: [makePicture()] }) })).stats;
+    };
+    const cold = await ask();
     const warm = [];
-    for (let i = 0; i < answers; i++) warm.push((await model.generate(question)).stats);
+    for (let i = 0; i < answers; i++) warm.push(await ask());
     return {
       model: folder === undefined ? 'built-in' : basename(folder),
       dtype,

@@ -1,6 +1,7 @@
 import { escapeXml } from '../../src/core/escape-xml.ts';
 import { formatGrowth } from '../growth.ts';
 import { formatImages } from '../image-report.ts';
+import { formatModelGrowth, type ModelGrowthRow } from '../model-growth.ts';
 import type { PeerReport } from '../peers/peer-report.ts';
 import { formatPeerNotes, formatPeerTable } from '../peers/peer-report.ts';
 import type { BenchReport, BenchRow } from '../report.ts';
@@ -101,7 +102,13 @@ function ownSections(report: BenchReport): string[] {
       'GPU time of every dispatch of the built-in model for one token, layer by layer.',
       timeline(report.timeline),
     ),
-    section('Whole models', 'Times in ms, memory in MiB.', pre(formatModels(report.models))),
+    section(
+      'Whole models',
+      'Times in ms, memory in MiB. Below: the first token over words of the prompt, pictures in it, and requests at once.',
+      pre(formatModels(report.models)) +
+        curves(modelGrowthSeries(report.modelGrowth ?? []), 'words, pictures or requests', 'ms') +
+        pre(formatModelGrowth(report.modelGrowth ?? [])),
+    ),
     section(
       'Starts',
       'Processes of their own, in ms: with nothing in the cache of the driver, then with what the first left there.',
@@ -177,6 +184,17 @@ export function growthSeries(rows: readonly BenchRow[]): readonly Curve[] {
     series.set(name, [...(series.get(name) ?? []), point]);
   }
   return [...series].filter(([, points]) => points.length > 2).map(([name, points]) => ({ name, points }));
+}
+
+/** First tokens, a curve for each axis of a model. */
+export function modelGrowthSeries(rows: readonly ModelGrowthRow[]): readonly Curve[] {
+  const names = [...new Set(rows.map(({ model, axis }) => `${model}: ${axis}`))];
+  return names.map((name) => ({
+    name,
+    points: rows
+      .filter(({ model, axis }) => `${model}: ${axis}` === name)
+      .map(({ count, firstTokenMs }) => ({ x: count, ...firstTokenMs })),
+  }));
 }
 
 const growth = (rows: readonly BenchRow[]): string => curves(growthSeries(rows), 'tokens or pictures', 'ms');
