@@ -21,6 +21,12 @@ import { addHandedRound, declareSums, storeFirstRow } from './subgroup-tile.ts';
 const COLUMNS = 4;
 
 /**
+ * What unpacking costs beside the rows, in rows. Four vectors a lane do not fit SwiftShader's registers, so that what is
+ * unpacked goes to the stack and back: 8 rows took 1.2 to 1.5 times the CPU time of `linear_packed_matvec_broadcast` of 4.
+ */
+const UNPACKING = { 1: 4, 4: 8 } as const;
+
+/**
  * linear over a packed weight for many rows: `linear_broadcast`, whose lanes load one word of each of their 4 columns
  * where that loads a vec4 (q8) or two (q4). Weights are scaled before use, so that all rows share the product.
  *
@@ -110,7 +116,7 @@ export const linearPackedBroadcast = defineKernel({
       steps: Math.ceil(k / 32),
       laneLoads: (vectors * COLUMNS * 9) / 4 + (8 * rows) / lanes,
       uniformLoads: 0,
-      multiplyAdds: 32 * COLUMNS * vectors * (rows + 4),
+      multiplyAdds: 32 * COLUMNS * vectors * (rows + UNPACKING[vectors]),
       broadcasts: 8 * rows,
       lanes,
     });
