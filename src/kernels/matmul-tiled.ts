@@ -8,6 +8,9 @@ import { tileWork } from './product-work.ts';
 
 /** Threads along each side of a workgroup. */
 const SIDE = 16;
+/** In vec4: what a step stages of a row of a, and the distance between such rows. */
+const DEPTH = 4;
+const STRIDE = DEPTH + 1;
 
 /**
  * matmul through workgroup memory, for GPUs: 16 × 16 threads make a tile of (16 × rows) × 64.
@@ -19,34 +22,37 @@ const SIDE = 16;
  *     │  │  s     │    sums[i]    │
  *     └──┘        └───────────────┘
  *
- * Blocking as in `linear_tiled`. Not for CPU adapters.
+ * Blocking and buffers as in `linear_tiled`. Not for CPU adapters.
  */
 export const matmulTiled = defineKernel({
   name: 'matmul_tiled',
   op: matmul,
   bindings: matmulBindings,
   params: matmulParams,
-  tuning: { rows: [4, 8] },
+  tuning: { rows: [4, 8], buffers: [1, 2] },
   prepare: prepareMatmul,
-  supports({ params }, _t, { limits }) {
+  supports({ params }, { rows, buffers }, { limits }) {
     if (limits.maxComputeInvocationsPerWorkgroup < SIDE * SIDE)
       return `workgroup of ${SIDE * SIDE} is too large`;
+    const bytes = 16 * SIDE * (STRIDE * rows + 4 * DEPTH) * buffers;
+    if (bytes > limits.maxComputeWorkgroupStorageSize)
+      return `${bytes} bytes of workgroup memory are over the adapter's ${limits.maxComputeWorkgroupStorageSize}`;
     if (params.k % 4 !== 0) return `inner size ${params.k} is not a multiple of 4`;
     return params.n % 4 === 0 || `${params.n} columns are not a multiple of 4`;
   },
   elements: (shape) => vec4Elements(shape, 'a', 'b', 'y'),
-  wgsl: ({ dtypes }, { rows }) => wgsl`
+  wgsl: ({ dtypes }, { rows, buffers }) => wgsl`
     ${workgroupIndex}${matmulBatch}
     const SIDE = ${SIDE}u;
     const THREADS = SIDE * SIDE;
     const ROWS = ${rows}u;
     const TILE_ROWS = ROWS * SIDE;
-    // In vec4: what a step stages of a row of a, and the distance between such rows.
-    const DEPTH = 4u;
-    const STRIDE = DEPTH + 1u;
+    const DEPTH = ${DEPTH}u;
+    const STRIDE = ${STRIDE}u;
+    const BUFFERS = ${buffers}u;
 
-    var<workgroup> aTile: array<vec4f, TILE_ROWS * STRIDE>;
-    var<workgroup> bTile: array<vec4f, 4u * DEPTH * SIDE>;
+    var<workgroup> aTile: array<vec4f, BUFFERS * TILE_ROWS * STRIDE>;
+    var<workgroup> bTile: array<vec4f, BUFFERS * 4u * DEPTH * SIDE>;
 
     @compute @workgroup_size(THREADS)
     fn main(
@@ -69,22 +75,23 @@ export const matmulTiled = defineKernel({
       let t = thread % SIDE;
 
       var sums: array<vec4f, ROWS>;
+      let corner = TileCorner(aStart, bStart, firstRow, firstColumn);
+      ${buffers === 2 ? 'stage(thread, corner, 0u);' : []}
       for (var step = 0u; step < params.k / 4u; step += DEPTH) {
-        for (var i = thread; i < TILE_ROWS * DEPTH; i += THREADS) {
-          aTile[i / DEPTH * STRIDE + i % DEPTH] = loadA(aStart, firstRow + i / DEPTH, step + i % DEPTH);
+        ${
+          buffers === 2
+            ? ['workgroupBarrier();', 'stage(thread, corner, step + DEPTH);']
+            : ['stage(thread, corner, step);', 'workgroupBarrier();']
         }
-        for (var i = thread; i < 4u * DEPTH * SIDE; i += THREADS) {
-          bTile[i] = loadB(bStart, 4u * step + i / SIDE, firstColumn + i % SIDE);
-        }
-        workgroupBarrier();
+        let aFirst = bufferOf(step) * TILE_ROWS + s;
         for (var k = 0u; k < DEPTH; k++) {
-          let at = 4u * k * SIDE + t;
+          let at = 4u * (bufferOf(step) * DEPTH + k) * SIDE + t;
           let rowsOfB = mat4x4f(bTile[at], bTile[at + SIDE], bTile[at + 2u * SIDE], bTile[at + 3u * SIDE]);
           for (var i = 0u; i < ROWS; i++) {
-            sums[i] += rowsOfB * aTile[(s + i * SIDE) * STRIDE + k];
+            sums[i] += rowsOfB * aTile[(aFirst + i * SIDE) * STRIDE + k];
           }
         }
-        workgroupBarrier();
+        ${buffers === 1 ? 'workgroupBarrier();' : []}
       }
 
       for (var i = 0u; i < ROWS; i++) {
@@ -93,6 +100,23 @@ export const matmulTiled = defineKernel({
         if (row < params.m && column < columns) {
           y[(matrix * params.m + row) * columns + column] = vec4<${dtypes.y ?? 'f32'}>(sums[i]);
         }
+      }
+    }
+
+    // Where the matrices begin, and where the tile does in them.
+    struct TileCorner { aStart: u32, bStart: u32, row: u32, column: u32 }
+
+    fn bufferOf(step: u32) -> u32 { return step / DEPTH % BUFFERS; }
+
+    // Both tiles of a step; past the last step they are zeros that nobody reads.
+    fn stage(thread: u32, corner: TileCorner, step: u32) {
+      for (var i = thread; i < TILE_ROWS * DEPTH; i += THREADS) {
+        let at = (bufferOf(step) * TILE_ROWS + i / DEPTH) * STRIDE + i % DEPTH;
+        aTile[at] = loadA(corner.aStart, corner.row + i / DEPTH, step + i % DEPTH);
+      }
+      for (var i = thread; i < 4u * DEPTH * SIDE; i += THREADS) {
+        let at = 4u * bufferOf(step) * DEPTH * SIDE + i;
+        bTile[at] = loadB(corner.bStart, 4u * step + i / SIDE, corner.column + i % SIDE);
       }
     }
 

@@ -83,7 +83,7 @@ describe('the kernel of a packed linear', () => {
   test.each([
     ['one row on a GPU', 1, 2048, gpu, 'linear_packed_matvec_subgroup{workgroupSize: 64, rows: 1}'],
     ['a few rows on a GPU', 4, 2048, gpu, 'linear_packed_matvec_subgroup{workgroupSize: 64, rows: 4}'],
-    ['many rows on a GPU', 512, 2048, gpu, 'linear_tiled{rows: 8}'],
+    ['many rows on a GPU', 512, 2048, gpu, 'linear_tiled{rows: 8, buffers: 1}'],
     ['one row on a CPU', 1, 2048, lanes(8), 'linear_packed_matvec_broadcast{lanes: 8, rows: 1}'],
     ['two rows on a CPU', 2, 2048, lanes(8), 'linear_packed_matvec_broadcast{lanes: 8, rows: 2}'],
     ['a few rows on a CPU', 4, 2048, lanes(4), 'linear_packed_matvec_broadcast{lanes: 4, rows: 4}'],

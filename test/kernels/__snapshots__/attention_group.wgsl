@@ -46,6 +46,7 @@ fn keyRange(b: u32, firstQuery: u32, lastQuery: u32) -> vec2u {
 const LANES = 8u;
 // Query heads of a kv head.
 const HEADS = 1u;
+const TILE_KEYS = 128u;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -73,33 +74,37 @@ fn main(
   // Of head n in lane n.
   var max0 = HIDDEN;
   var sum0 = 0.0;
+  var scores0: array<f32, TILE_KEYS>;
 
-  // What this lane adds to the scores of the key that is next.
-  var part0 = 0.0;
-  var at = firstKey + range.x * stride;
-  if (range.x < range.y) {
-    let key0 = vec4f(k[at + d0]);
-    part0 = dot(q0_0, key0);
-  }
-  for (var next = range.x + 1u; next <= range.y; next++) {
-    let value0 = vec4f(v[at + d0]);
-    let score0_1_0 = part0 + subgroupShuffleXor(part0, 1u);
-    let score0_2_0 = score0_1_0 + subgroupShuffleXor(score0_1_0, 2u);
-    let score0_4_0 = score0_2_0 + subgroupShuffleXor(score0_2_0, 4u);
-    var score0 = score0_4_0;
+  for (var first = range.x; first < range.y; first += TILE_KEYS) {
+    let tileKeys = min(TILE_KEYS, range.y - first);
+    var tileMax0 = max0;
+    for (var j = 0u; j < tileKeys; j++) {
+      let at = firstKey + (first + j) * stride;
+      let key0 = vec4f(k[at + d0]);
+      var part0 = dot(q0_0, key0);
+      let score0_1_0 = part0 + subgroupShuffleXor(part0, 1u);
+      let score0_2_0 = score0_1_0 + subgroupShuffleXor(score0_1_0, 2u);
+      let score0_4_0 = score0_2_0 + subgroupShuffleXor(score0_2_0, 4u);
+      var score0 = score0_4_0;
+      scores0[j] = score0;
+      tileMax0 = max(tileMax0, score0);
+    }
 
-    let isLargest0 = score0 > max0;
-    let smaller0 = exp(-abs(score0 - max0));
-    let weight0 = select(smaller0, 1.0, isLargest0);
-    let shrink0 = select(1.0, smaller0, isLargest0);
-    max0 = max(max0, score0);
-    sum0 = sum0 * shrink0 + weight0;
-    let weightOf0 = subgroupBroadcast(weight0, 0u);
+    let shrink0 = exp(max0 - tileMax0);
+    max0 = tileMax0;
+    sum0 *= shrink0;
     let shrinkOf0 = subgroupBroadcast(shrink0, 0u);
-    at = firstKey + min(next, range.y - 1u) * stride;
-    let key0 = vec4f(k[at + d0]);
-    total0_0 = total0_0 * shrinkOf0 + weightOf0 * value0;
-    part0 = dot(q0_0, key0);
+    total0_0 *= shrinkOf0;
+
+    for (var j = 0u; j < tileKeys; j++) {
+      let weight0 = exp(scores0[j] - max0);
+      sum0 += weight0;
+      let weightOf0 = subgroupBroadcast(weight0, 0u);
+      let at = firstKey + (first + j) * stride;
+      let value0 = vec4f(v[at + d0]);
+      total0_0 += weightOf0 * value0;
+    }
   }
 
   let sumOf0 = subgroupBroadcast(sum0, 0u);

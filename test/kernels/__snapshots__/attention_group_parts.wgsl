@@ -60,6 +60,7 @@ fn storeStats(row: u32, rowMax: f32, rowSum: f32) {
 const LANES = 8u;
 // Query heads of a kv head.
 const HEADS = 3u;
+const TILE_KEYS = 128u;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -100,57 +101,59 @@ fn main(
   // Of head n in lane n.
   var max0 = HIDDEN;
   var sum0 = 0.0;
+  var scores0: array<f32, TILE_KEYS>;
 
-  // What this lane adds to the scores of the key that is next.
-  var part0 = 0.0;
-  var part1 = 0.0;
-  var part2 = 0.0;
-  var at = firstKey + range.x * stride;
-  if (range.x < range.y) {
-    let key0 = vec4f(k[at + d0]);
-    part0 = dot(q0_0, key0);
-    part1 = dot(q1_0, key0);
-    part2 = dot(q2_0, key0);
-    let key1 = vec4f(k[at + d1]);
-    part0 += dot(q0_1, key1);
-    part1 += dot(q1_1, key1);
-    part2 += dot(q2_1, key1);
-  }
-  for (var next = range.x + 1u; next <= range.y; next++) {
-    let value0 = vec4f(v[at + d0]);
-    let score0_1_0 = select(part0, part1, hasBit1) + subgroupShuffleXor(select(part1, part0, hasBit1), 1u);
-    let score0_1_1 = part2 + subgroupShuffleXor(part2, 1u);
-    let score0_2_0 = select(score0_1_0, score0_1_1, hasBit2) + subgroupShuffleXor(select(score0_1_1, score0_1_0, hasBit2), 2u);
-    let score0_4_0 = score0_2_0 + subgroupShuffleXor(score0_2_0, 4u);
-    var score0 = score0_4_0;
-    let value1 = vec4f(v[at + d1]);
-    let isLargest0 = score0 > max0;
-    let smaller0 = exp(-abs(score0 - max0));
-    let weight0 = select(smaller0, 1.0, isLargest0);
-    let shrink0 = select(1.0, smaller0, isLargest0);
-    max0 = max(max0, score0);
-    sum0 = sum0 * shrink0 + weight0;
-    let weightOf0 = subgroupBroadcast(weight0, 0u);
+  for (var first = range.x; first < range.y; first += TILE_KEYS) {
+    let tileKeys = min(TILE_KEYS, range.y - first);
+    var tileMax0 = max0;
+    for (var j = 0u; j < tileKeys; j++) {
+      let at = firstKey + (first + j) * stride;
+      let key0 = vec4f(k[at + d0]);
+      var part0 = dot(q0_0, key0);
+      var part1 = dot(q1_0, key0);
+      var part2 = dot(q2_0, key0);
+      let key1 = vec4f(k[at + d1]);
+      part0 += dot(q0_1, key1);
+      part1 += dot(q1_1, key1);
+      part2 += dot(q2_1, key1);
+      let score0_1_0 = select(part0, part1, hasBit1) + subgroupShuffleXor(select(part1, part0, hasBit1), 1u);
+      let score0_1_1 = part2 + subgroupShuffleXor(part2, 1u);
+      let score0_2_0 = select(score0_1_0, score0_1_1, hasBit2) + subgroupShuffleXor(select(score0_1_1, score0_1_0, hasBit2), 2u);
+      let score0_4_0 = score0_2_0 + subgroupShuffleXor(score0_2_0, 4u);
+      var score0 = score0_4_0;
+      scores0[j] = score0;
+      tileMax0 = max(tileMax0, score0);
+    }
+
+    let shrink0 = exp(max0 - tileMax0);
+    max0 = tileMax0;
+    sum0 *= shrink0;
     let shrinkOf0 = subgroupBroadcast(shrink0, 0u);
-    let weightOf1 = subgroupBroadcast(weight0, 1u);
+    total0_0 *= shrinkOf0;
+    total0_1 *= shrinkOf0;
     let shrinkOf1 = subgroupBroadcast(shrink0, 1u);
-    let weightOf2 = subgroupBroadcast(weight0, 2u);
+    total1_0 *= shrinkOf1;
+    total1_1 *= shrinkOf1;
     let shrinkOf2 = subgroupBroadcast(shrink0, 2u);
-    at = firstKey + min(next, range.y - 1u) * stride;
-    let key0 = vec4f(k[at + d0]);
-    total0_0 = total0_0 * shrinkOf0 + weightOf0 * value0;
-    total1_0 = total1_0 * shrinkOf1 + weightOf1 * value0;
-    total2_0 = total2_0 * shrinkOf2 + weightOf2 * value0;
-    part0 = dot(q0_0, key0);
-    part1 = dot(q1_0, key0);
-    part2 = dot(q2_0, key0);
-    let key1 = vec4f(k[at + d1]);
-    total0_1 = total0_1 * shrinkOf0 + weightOf0 * value1;
-    total1_1 = total1_1 * shrinkOf1 + weightOf1 * value1;
-    total2_1 = total2_1 * shrinkOf2 + weightOf2 * value1;
-    part0 += dot(q0_1, key1);
-    part1 += dot(q1_1, key1);
-    part2 += dot(q2_1, key1);
+    total2_0 *= shrinkOf2;
+    total2_1 *= shrinkOf2;
+
+    for (var j = 0u; j < tileKeys; j++) {
+      let weight0 = exp(scores0[j] - max0);
+      sum0 += weight0;
+      let weightOf0 = subgroupBroadcast(weight0, 0u);
+      let weightOf1 = subgroupBroadcast(weight0, 1u);
+      let weightOf2 = subgroupBroadcast(weight0, 2u);
+      let at = firstKey + (first + j) * stride;
+      let value0 = vec4f(v[at + d0]);
+      total0_0 += weightOf0 * value0;
+      total1_0 += weightOf1 * value0;
+      total2_0 += weightOf2 * value0;
+      let value1 = vec4f(v[at + d1]);
+      total0_1 += weightOf0 * value1;
+      total1_1 += weightOf1 * value1;
+      total2_1 += weightOf2 * value1;
+    }
   }
 
   let sumOf0 = subgroupBroadcast(sum0, 0u);

@@ -29,12 +29,12 @@ const ROWS = 4u;
 const COLUMNS = 4u;
 const TILE_ROWS = ROWS * SIDE;
 const TILE_COLUMNS = COLUMNS * SIDE;
-// In vec4: what a step stages of a row, and the distance between rows.
 const DEPTH = 4u;
-const STRIDE = DEPTH + 1u;
+const STRIDE = 5u;
+const BUFFERS = 1u;
 
-var<workgroup> xTile: array<vec4f, TILE_ROWS * STRIDE>;
-var<workgroup> weightTile: array<vec4f, TILE_COLUMNS * STRIDE>;
+var<workgroup> xTile: array<vec4f, BUFFERS * TILE_ROWS * STRIDE>;
+var<workgroup> weightTile: array<vec4f, BUFFERS * TILE_COLUMNS * STRIDE>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -52,23 +52,21 @@ fn main(
   let steps = params.k / 4u;
 
   var sums: array<vec4f, ROWS>;
+
   for (var step = 0u; step < steps; step += DEPTH) {
-    for (var i = thread; i < TILE_ROWS * DEPTH; i += THREADS) {
-      xTile[i / DEPTH * STRIDE + i % DEPTH] = loadX(firstRow + i / DEPTH, step + i % DEPTH);
-    }
-    for (var i = thread; i < TILE_COLUMNS * DEPTH; i += THREADS) {
-      weightTile[i / DEPTH * STRIDE + i % DEPTH] = loadWeight(firstColumn + i / DEPTH, step + i % DEPTH);
-    }
+    stage(thread, firstRow, firstColumn, step);
     workgroupBarrier();
+    let xStart = bufferOf(step) * TILE_ROWS + s;
+    let weightStart = bufferOf(step) * TILE_COLUMNS + t;
     for (var k = 0u; k < DEPTH; k++) {
       let columns = mat4x4f(
-        weightTile[t * STRIDE + k],
-        weightTile[(t + SIDE) * STRIDE + k],
-        weightTile[(t + 2u * SIDE) * STRIDE + k],
-        weightTile[(t + 3u * SIDE) * STRIDE + k],
+        weightTile[weightStart * STRIDE + k],
+        weightTile[(weightStart + SIDE) * STRIDE + k],
+        weightTile[(weightStart + 2u * SIDE) * STRIDE + k],
+        weightTile[(weightStart + 3u * SIDE) * STRIDE + k],
       );
       for (var i = 0u; i < ROWS; i++) {
-        sums[i] += xTile[(s + i * SIDE) * STRIDE + k] * columns;
+        sums[i] += xTile[(xStart + i * SIDE) * STRIDE + k] * columns;
       }
     }
     workgroupBarrier();
@@ -80,6 +78,22 @@ fn main(
       let column = firstColumn + t + j * SIDE;
       if (row < params.m && column < params.n) { store(sums[i][j], row, column); }
     }
+  }
+}
+
+fn bufferOf(step: u32) -> u32 { return step / DEPTH % BUFFERS; }
+
+// Both tiles of a step; past the last step they are zeros that nobody reads.
+fn stage(thread: u32, firstRow: u32, firstColumn: u32, step: u32) {
+  let xStart = bufferOf(step) * TILE_ROWS;
+  let weightStart = bufferOf(step) * TILE_COLUMNS;
+  for (var i = thread; i < TILE_ROWS * DEPTH; i += THREADS) {
+    let at = (xStart + i / DEPTH) * STRIDE + i % DEPTH;
+    xTile[at] = loadX(firstRow + i / DEPTH, step + i % DEPTH);
+  }
+  for (var i = thread; i < TILE_COLUMNS * DEPTH; i += THREADS) {
+    let at = (weightStart + i / DEPTH) * STRIDE + i % DEPTH;
+    weightTile[at] = loadWeight(firstColumn + i / DEPTH, step + i % DEPTH);
   }
 }
 

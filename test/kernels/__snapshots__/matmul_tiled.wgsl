@@ -38,12 +38,12 @@ const SIDE = 16u;
 const THREADS = SIDE * SIDE;
 const ROWS = 4u;
 const TILE_ROWS = ROWS * SIDE;
-// In vec4: what a step stages of a row of a, and the distance between such rows.
 const DEPTH = 4u;
-const STRIDE = DEPTH + 1u;
+const STRIDE = 5u;
+const BUFFERS = 1u;
 
-var<workgroup> aTile: array<vec4f, TILE_ROWS * STRIDE>;
-var<workgroup> bTile: array<vec4f, 4u * DEPTH * SIDE>;
+var<workgroup> aTile: array<vec4f, BUFFERS * TILE_ROWS * STRIDE>;
+var<workgroup> bTile: array<vec4f, BUFFERS * 4u * DEPTH * SIDE>;
 
 @compute @workgroup_size(THREADS)
 fn main(
@@ -66,19 +66,17 @@ fn main(
   let t = thread % SIDE;
 
   var sums: array<vec4f, ROWS>;
+  let corner = TileCorner(aStart, bStart, firstRow, firstColumn);
+
   for (var step = 0u; step < params.k / 4u; step += DEPTH) {
-    for (var i = thread; i < TILE_ROWS * DEPTH; i += THREADS) {
-      aTile[i / DEPTH * STRIDE + i % DEPTH] = loadA(aStart, firstRow + i / DEPTH, step + i % DEPTH);
-    }
-    for (var i = thread; i < 4u * DEPTH * SIDE; i += THREADS) {
-      bTile[i] = loadB(bStart, 4u * step + i / SIDE, firstColumn + i % SIDE);
-    }
+    stage(thread, corner, step);
     workgroupBarrier();
+    let aFirst = bufferOf(step) * TILE_ROWS + s;
     for (var k = 0u; k < DEPTH; k++) {
-      let at = 4u * k * SIDE + t;
+      let at = 4u * (bufferOf(step) * DEPTH + k) * SIDE + t;
       let rowsOfB = mat4x4f(bTile[at], bTile[at + SIDE], bTile[at + 2u * SIDE], bTile[at + 3u * SIDE]);
       for (var i = 0u; i < ROWS; i++) {
-        sums[i] += rowsOfB * aTile[(s + i * SIDE) * STRIDE + k];
+        sums[i] += rowsOfB * aTile[(aFirst + i * SIDE) * STRIDE + k];
       }
     }
     workgroupBarrier();
@@ -90,6 +88,23 @@ fn main(
     if (row < params.m && column < columns) {
       y[(matrix * params.m + row) * columns + column] = vec4<f32>(sums[i]);
     }
+  }
+}
+
+// Where the matrices begin, and where the tile does in them.
+struct TileCorner { aStart: u32, bStart: u32, row: u32, column: u32 }
+
+fn bufferOf(step: u32) -> u32 { return step / DEPTH % BUFFERS; }
+
+// Both tiles of a step; past the last step they are zeros that nobody reads.
+fn stage(thread: u32, corner: TileCorner, step: u32) {
+  for (var i = thread; i < TILE_ROWS * DEPTH; i += THREADS) {
+    let at = (bufferOf(step) * TILE_ROWS + i / DEPTH) * STRIDE + i % DEPTH;
+    aTile[at] = loadA(corner.aStart, corner.row + i / DEPTH, step + i % DEPTH);
+  }
+  for (var i = thread; i < 4u * DEPTH * SIDE; i += THREADS) {
+    let at = 4u * bufferOf(step) * DEPTH * SIDE + i;
+    bTile[at] = loadB(corner.bStart, 4u * step + i / SIDE, corner.column + i % SIDE);
   }
 }
 
