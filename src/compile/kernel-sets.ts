@@ -7,6 +7,7 @@ import { TRAINING_KERNELS } from '../kernels/training-kernels.ts';
 import type { RewriteRule } from './rewrite.ts';
 import { attentionPartsRules, type EstimateMs } from './rewrites/attention-parts.ts';
 import { linearGroupRules, normGroupRules, type Serves } from './rewrites/linear-group.ts';
+import { qkvAppendRules } from './rewrites/qkv-append.ts';
 
 /**
  * Kernels that belong together, and the rewrites that make the ops which some of them serve. The compiler is given sets
@@ -31,7 +32,12 @@ export const decodingKernels: KernelSet = {
     const serves: Serves = (node) => estimateMs(node) !== undefined;
     // On a CPU the vector's norm is read again for every few sums, which costs more than a dispatch of its own.
     const norms = caps.kind === 'software' ? [] : [normGroupRules(serves)];
-    return [linearGroupRules(serves), ...norms, attentionPartsRules(caps, estimateMs)];
+    return [
+      linearGroupRules(serves),
+      ...norms,
+      qkvAppendRules(caps, estimateMs),
+      attentionPartsRules(caps, estimateMs),
+    ];
   },
 };
 

@@ -15,6 +15,13 @@ import {
 import { markSeenScatter } from './mark-seen-scatter.ts';
 import { mergeAttentionRow } from './merge-attention-row.ts';
 import { pagedAppendRows } from './paged-append-rows.ts';
+import {
+  qkvAppendMatvecLanes,
+  qkvAppendMatvecSubgroup,
+  qkvAppendMatvecWorkgroup,
+} from './qkv-append-matvec.ts';
+import { qkvAppendPackedBroadcast } from './qkv-append-packed-broadcast.ts';
+import { qkvAppendPackedMatvecSubgroup, qkvAppendPackedMatvecWorkgroup } from './qkv-append-packed-matvec.ts';
 import { ropeAppendPairs } from './rope-append-pairs.ts';
 import { sampleTokenRadix } from './sample-token-radix.ts';
 
@@ -33,6 +40,12 @@ export const DECODING_KERNELS: readonly Kernel[] = [
   markSeenScatter,
   mergeAttentionRow,
   pagedAppendRows,
+  qkvAppendMatvecLanes,
+  qkvAppendMatvecSubgroup,
+  qkvAppendMatvecWorkgroup,
+  qkvAppendPackedBroadcast,
+  qkvAppendPackedMatvecSubgroup,
+  qkvAppendPackedMatvecWorkgroup,
   ropeAppendPairs,
   sampleTokenRadix,
 ];

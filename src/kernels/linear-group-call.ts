@@ -159,22 +159,14 @@ export function storeColumns(
 }
 
 /** What each thread adds up: a sum for each of its columns, and with a norm the vector's squares. */
-export const groupSums = (shape: KernelShape, columns: readonly GroupColumn[]): string[] => [
-  ...columns.map((_, c) => `sum${c}`),
-  ...(shape.dtypes.norm ? ['squares'] : []),
+export const groupSums = ({ dtypes }: KernelShape, columns: number): string[] => [
+  ...range(columns).map((c) => `sum${c}`),
+  ...(dtypes.norm ? ['squares'] : []),
 ];
 
-/** Adds `groupSums` up over the threads, scales by the norm, and has thread `storedBy(c)` store column c. */
-export function finishGroup(
-  shape: KernelShape,
-  columns: readonly GroupColumn[],
-  sum: ThreadSum,
-  storedBy: (c: number) => number,
-): string[] {
-  const { norm } = shape.dtypes;
+/** Adds `groupSums` of that many columns up over the threads; with a norm, `scale` is its scale of the vector. */
+export function addOverThreads(shape: KernelShape, columns: number, sum: ThreadSum): string[] {
   const sums = groupSums(shape, columns);
-  const totalOf = (c: number): string => `totals${Math.floor(c / 4)}[${c % 4}]`;
-  const scaled = (c: number): string => (norm ? `${totalOf(c)} * scale` : totalOf(c));
   const fourOf = (f: number): string =>
     range(4)
       .map((i) => sums[4 * f + i] ?? '0.0')
@@ -183,7 +175,23 @@ export function finishGroup(
     ...range(Math.ceil(sums.length / 4)).map(
       (f) => `let totals${f} = sumOfThreads(vec4f(${fourOf(f)}), thread${sum.argument});`,
     ),
-    norm ? `let scale = inverseSqrt(${totalOf(columns.length)} / f32(params.k) + params.eps);` : '',
+    shape.dtypes.norm ? `let scale = inverseSqrt(${totalOf(columns)} / f32(params.k) + params.eps);` : '',
+  ];
+}
+
+/** The sum of a column over all threads, after `addOverThreads`. */
+export const totalOf = (c: number): string => `totals${Math.floor(c / 4)}[${c % 4}]`;
+
+/** Sums over all threads, scaled by the norm; thread `storedBy(c)` stores column c. */
+export function finishGroup(
+  shape: KernelShape,
+  columns: readonly GroupColumn[],
+  sum: ThreadSum,
+  storedBy: (c: number) => number,
+): string[] {
+  const scaled = (c: number): string => (shape.dtypes.norm ? `${totalOf(c)} * scale` : totalOf(c));
+  return [
+    ...addOverThreads(shape, columns.length, sum),
     ...storeColumns(shape, columns, scaled).map(
       (statement, c) => `if (thread == ${storedBy(c)}u) { ${statement} }`,
     ),

@@ -1,7 +1,7 @@
 import { linearGroup } from '../ops/linear-group.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
-import { defineKernel, type Kernel, spreadWorkgroups } from './kernel.ts';
+import { defineKernel, type Kernel, type KernelShape, spreadWorkgroups } from './kernel.ts';
 import { vec4Elements } from './linear-call.ts';
 import {
   finishGroup,
@@ -18,6 +18,23 @@ import {
 } from './linear-group-call.ts';
 import { hasSubgroupsOf, softwareWork } from './product-work.ts';
 import { type ThreadSum, throughSubgroups, throughWorkgroupMemory, withinSubgroup } from './thread-sum.ts';
+
+/**
+ * Adds one thread's part of each column to `groupSums`: column c is of the weight `weights[c]`, and its row starts at
+ * `w<c>_start`, in vectors of four.
+ */
+export const matvecLoop = ({ dtypes }: KernelShape, weights: readonly string[]): string[] => [
+  'for (var k = thread; k < steps; k += WORKGROUP_SIZE) {',
+  ...(dtypes.norm
+    ? [
+        '  let raw = vec4f(x[k]);',
+        '  squares += dot(raw, raw);',
+        '  let value = raw * (vec4f(params.offset) + vec4f(norm[k]));',
+      ]
+    : ['  let value = vec4f(x[k]);']),
+  ...weights.map((weight, c) => `  sum${c} += dot(value, vec4f(${weight}[w${c}_start + k]));`),
+  '}',
+];
 
 /** As in `linear_matvec_*`: what barriers cost a CPU beyond one SIMD vector of lanes, and within it. */
 const LARGE_WORKGROUP = 4;
@@ -50,14 +67,6 @@ function groupMatvec(name: string, sum: ThreadSum, workgroupSizes: readonly numb
     elements: (shape) => vec4Elements(shape, 'x', 'norm', 'w0', 'w1', 'w2'),
     wgsl(shape, { workgroupSize, times }) {
       const columns = groupColumns(shape, times);
-      const { norm } = shape.dtypes;
-      const read = norm
-        ? [
-            'let raw = vec4f(x[k]);',
-            'squares += dot(raw, raw);',
-            'let value = raw * (vec4f(params.offset) + vec4f(norm[k]));',
-          ]
-        : ['let value = vec4f(x[k]);'];
       return wgsl`
         ${workgroupIndex}${sum.snippet(workgroupSize)}${groupStore(shape)}
         const WORKGROUP_SIZE = ${workgroupSize}u;
@@ -74,11 +83,11 @@ function groupMatvec(name: string, sum: ThreadSum, workgroupSizes: readonly numb
           let steps = params.k / 4u;
           ${columns.map(({ share, j }, c) => `let w${c}_start = (tile * ${share}u + ${j}u) * steps;`)}
 
-          ${groupSums(shape, columns).map((name) => `var ${name} = 0.0;`)}
-          for (var k = thread; k < steps; k += WORKGROUP_SIZE) {
-            ${read}
-            ${columns.map(({ w }, c) => `sum${c} += dot(value, vec4f(${weightName(w)}[w${c}_start + k]));`)}
-          }
+          ${groupSums(shape, columns.length).map((name) => `var ${name} = 0.0;`)}
+          ${matvecLoop(
+            shape,
+            columns.map(({ w }) => weightName(w)),
+          )}
           ${finishGroup(shape, columns, sum, (c) => c % workgroupSize)}
         }
       `;

@@ -3,12 +3,13 @@ import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { packedRows, VECTORS_PER_WORD } from '../wgsl/packed.ts';
 import { subgroups } from '../wgsl/subgroups.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
-import { defineKernel, spreadWorkgroups } from './kernel.ts';
+import { defineKernel, type KernelShape, spreadWorkgroups } from './kernel.ts';
 import { vec4Elements } from './linear-call.ts';
 import {
   groupColumns,
   groupPackedDType,
   groupStore,
+  groupSums,
   linearGroupBindings,
   linearGroupCost,
   linearGroupParams,
@@ -19,6 +20,37 @@ import {
   weightName,
 } from './linear-group-call.ts';
 import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
+
+/** As `matvecLoop`, of packed weights, by lanes of one subgroup: each adds up columns of its own, whose rows start at a word. */
+export function packedBroadcastLoop(shape: KernelShape, weights: readonly string[], lanes: number): string[] {
+  const { norm } = shape.dtypes;
+  const vectors = VECTORS_PER_WORD[groupPackedDType(shape)];
+  const perLane = range(8 / lanes);
+  const wordOf = (c: number, v: number): string =>
+    `q${c}_${Math.floor(v / vectors)}${v % vectors === 1 ? ' >> 4u' : ''}`;
+  const body = [
+    ...range(8 / vectors).flatMap((w) =>
+      weights.map((weight, c) => `let q${c}_${w} = ${weight}[w${c}_start + b * BLOCK_WORDS + ${w}u];`),
+    ),
+    '// Past the end of a row the last vector stands in: the weight is zero there.',
+    ...perLane.map((p) => `let at${p} = 8u * b + ${p}u * LANES + lane;`),
+    ...perLane.map((p) => `let raw${p} = vec4f(x[min(at${p}, steps - 1u)]);`),
+    ...(norm ? perLane.map((p) => `squares += select(0.0, dot(raw${p}, raw${p}), at${p} < steps);`) : []),
+    ...perLane.map(
+      (p) =>
+        `let x${p} = raw${p}${norm ? ` * (vec4f(params.offset) + vec4f(norm[min(at${p}, steps - 1u)]))` : ''};`,
+    ),
+    ...perLane.map((p) => `let own${p} = x${p} * PLACES;`),
+    `let zero = -ZERO * subgroupAdd(dot(${perLane.map((p) => `x${p}`).join(' + ')}, vec4f(1.0)));`,
+    ...weights.map((_, c) => `var part${c} = zero;`),
+    ...range(8).flatMap((v) => [
+      `let value${v} = subgroupBroadcast(own${Math.floor(v / lanes)}, ${v % lanes}u);`,
+      ...weights.map((_, c) => `part${c} += dot(value${v}, stored(${wordOf(c, v)}));`),
+    ]),
+    ...weights.map((weight, c) => `sum${c} += part${c} * scaleOf_${weight}(w${c}_start, blocks, b);`),
+  ];
+  return ['for (var b = 0u; b < blocks; b++) {', ...body.map((line) => `  ${line}`), '}'];
+}
 
 /**
  * linearGroup of packed weights for one vector, in the registers of one small subgroup: decoding on adapters that run
@@ -38,14 +70,9 @@ export const linearGroupPackedBroadcast = defineKernel({
   elements: (shape) => ({ ...vec4Elements(shape, 'x', 'norm'), w0: 'u32', w1: 'u32', w2: 'u32' }),
   wgsl(shape, { lanes, times }) {
     const dtype = groupPackedDType(shape);
-    const vectors = VECTORS_PER_WORD[dtype];
     const columns = groupColumns(shape, times);
     const weights = [...new Set(columns.map(({ w }) => weightName(w)))];
-    const words = range(8 / vectors);
-    const perLane = 8 / lanes;
     const { norm } = shape.dtypes;
-    const wordOf = (c: number, v: number): string =>
-      `q${c}_${Math.floor(v / vectors)}${v % vectors === 1 ? ' >> 4u' : ''}`;
     return wgsl`
       ${subgroups}${workgroupIndex}${packedRows(dtype, 'u32', weights)}${groupStore(shape)}
       const LANES = ${lanes}u;
@@ -65,26 +92,12 @@ export const linearGroupPackedBroadcast = defineKernel({
         let blocks = rowBlocks(params.k);
         ${columns.map(({ share, j }, c) => `let w${c}_start = rowStart(tile * ${share}u + ${j}u, params.k);`)}
 
-        ${columns.map((_, c) => `var sum${c} = 0.0;`)}
-        ${norm ? 'var squares = 0.0;' : ''}
-        for (var b = 0u; b < blocks; b++) {
-          ${words.flatMap((w) => columns.map((column, c) => `let q${c}_${w} = ${weightName(column.w)}[w${c}_start + b * BLOCK_WORDS + ${w}u];`))}
-          // Past the end of a row the last vector stands in: the weight is zero there.
-          ${range(perLane).map((p) => `let at${p} = 8u * b + ${p}u * LANES + lane;`)}
-          ${range(perLane).map((p) => `let raw${p} = vec4f(x[min(at${p}, steps - 1u)]);`)}
-          ${range(norm ? perLane : 0).map((p) => `squares += select(0.0, dot(raw${p}, raw${p}), at${p} < steps);`)}
-          ${range(perLane).map((p) => `let x${p} = raw${p}${norm ? ` * (vec4f(params.offset) + vec4f(norm[min(at${p}, steps - 1u)]))` : ''};`)}
-          ${range(perLane).map((p) => `let own${p} = x${p} * PLACES;`)}
-          let zero = -ZERO * subgroupAdd(dot(${range(perLane)
-            .map((p) => `x${p}`)
-            .join(' + ')}, vec4f(1.0)));
-          ${columns.map((_, c) => `var part${c} = zero;`)}
-          ${range(8).flatMap((v) => [
-            `let value${v} = subgroupBroadcast(own${Math.floor(v / lanes)}, ${v % lanes}u);`,
-            ...columns.map((_, c) => `part${c} += dot(value${v}, stored(${wordOf(c, v)}));`),
-          ])}
-          ${columns.map(({ w }, c) => `sum${c} += part${c} * scaleOf_${weightName(w)}(w${c}_start, blocks, b);`)}
-        }
+        ${groupSums(shape, columns.length).map((name) => `var ${name} = 0.0;`)}
+        ${packedBroadcastLoop(
+          shape,
+          columns.map(({ w }) => weightName(w)),
+          lanes,
+        )}
         ${norm ? 'let scale = inverseSqrt(subgroupAdd(squares) / f32(params.k) + params.eps);' : ''}
         if (first + lane < tiles) {
           ${storeColumns(shape, columns, (c) => (norm ? `sum${c} * scale` : `sum${c}`))}

@@ -2,7 +2,7 @@ import { linearGroup } from '../ops/linear-group.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
 import { packedRows, VECTORS_PER_WORD } from '../wgsl/packed.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
-import { defineKernel, type Kernel, spreadWorkgroups } from './kernel.ts';
+import { defineKernel, type Kernel, type KernelShape, spreadWorkgroups } from './kernel.ts';
 import { vec4Elements } from './linear-call.ts';
 import {
   finishGroup,
@@ -19,6 +19,43 @@ import {
 } from './linear-group-call.ts';
 import { range } from './product-work.ts';
 import { type ThreadSum, throughSubgroups, throughWorkgroupMemory } from './thread-sum.ts';
+
+/** As `matvecLoop`, of packed weights: rows start at a word, four words are a unit of a thread's work. */
+export function packedMatvecLoop(shape: KernelShape, weights: readonly string[]): string[] {
+  const dtype = groupPackedDType(shape);
+  const vectors = 4 * VECTORS_PER_WORD[dtype];
+  const { norm } = shape.dtypes;
+  const wordOf = (c: number, v: number): string =>
+    dtype === 'q8' ? `q${c}[${v}]` : `q${c}[${Math.floor(v / 2)}]${v % 2 === 1 ? ' >> 4u' : ''}`;
+  const body = [
+    'let b = unit * 4u / BLOCK_WORDS;',
+    ...weights.map((weight, c) => `let q${c} = ${weight}[w${c}_start / 4u + unit];`),
+    ...weights.map((_, c) => `var part${c} = 0.0;`),
+    'var zero = vec4f();',
+    ...range(vectors).flatMap((v) => [
+      '{',
+      `  let at = unit * ${vectors}u + ${v}u;`,
+      '  // Past the end of a row the last vector stands in: the weight is zero there.',
+      '  let k = min(at, steps - 1u);',
+      '  let raw = vec4f(x[k]);',
+      ...(norm ? ['  squares += select(0.0, dot(raw, raw), at < steps);'] : []),
+      `  let value = raw${norm ? ' * (vec4f(params.offset) + vec4f(norm[k]))' : ''};`,
+      '  zero += value;',
+      '  let placed = value * PLACES;',
+      ...weights.map((_, c) => `  part${c} += dot(placed, stored(${wordOf(c, v)}));`),
+      '}',
+    ]),
+    'let taken = ZERO * dot(zero, vec4f(1.0));',
+    ...weights.map(
+      (weight, c) => `sum${c} += (part${c} - taken) * scaleOf_${weight}(w${c}_start, blocks, b);`,
+    ),
+  ];
+  return [
+    'for (var unit = thread; unit < blocks * BLOCK_WORDS / 4u; unit += WORKGROUP_SIZE) {',
+    ...body.map((line) => `  ${line}`),
+    '}',
+  ];
+}
 
 /**
  * linearGroup of packed weights for one vector, for GPUs: as `linear_packed_matvec_*`, with the columns of a workgroup
@@ -44,12 +81,8 @@ function groupPackedMatvec(name: string, sum: ThreadSum): Kernel {
     }),
     wgsl(shape, { workgroupSize, times }) {
       const dtype = groupPackedDType(shape);
-      const vectors = 4 * VECTORS_PER_WORD[dtype];
       const columns = groupColumns(shape, times);
       const weights = [...new Set(columns.map(({ w }) => weightName(w)))];
-      const { norm } = shape.dtypes;
-      const wordOf = (c: number, v: number): string =>
-        dtype === 'q8' ? `q${c}[${v}]` : `q${c}[${Math.floor(v / 2)}]${v % 2 === 1 ? ' >> 4u' : ''}`;
       return wgsl`
         ${workgroupIndex}${packedRows(dtype, 'vec4', weights)}${sum.snippet(workgroupSize)}${groupStore(shape)}
         const WORKGROUP_SIZE = ${workgroupSize}u;
@@ -67,28 +100,11 @@ function groupPackedMatvec(name: string, sum: ThreadSum): Kernel {
           let blocks = rowBlocks(params.k);
           ${columns.map(({ share, j }, c) => `let w${c}_start = rowStart(tile * ${share}u + ${j}u, params.k);`)}
 
-          ${groupSums(shape, columns).map((name) => `var ${name} = 0.0;`)}
-          for (var unit = thread; unit < blocks * BLOCK_WORDS / 4u; unit += WORKGROUP_SIZE) {
-            let b = unit * 4u / BLOCK_WORDS;
-            ${columns.map(({ w }, c) => `let q${c} = ${weightName(w)}[w${c}_start / 4u + unit];`)}
-            ${columns.map((_, c) => `var part${c} = 0.0;`)}
-            var zero = vec4f();
-            ${range(vectors).flatMap((v) => [
-              '{',
-              `  let at = unit * ${vectors}u + ${v}u;`,
-              '  // Past the end of a row the last vector stands in: the weight is zero there.',
-              '  let k = min(at, steps - 1u);',
-              '  let raw = vec4f(x[k]);',
-              ...(norm ? ['  squares += select(0.0, dot(raw, raw), at < steps);'] : []),
-              `  let value = raw${norm ? ' * (vec4f(params.offset) + vec4f(norm[k]))' : ''};`,
-              '  zero += value;',
-              '  let placed = value * PLACES;',
-              ...columns.map((_, c) => `  part${c} += dot(placed, stored(${wordOf(c, v)}));`),
-              '}',
-            ])}
-            let taken = ZERO * dot(zero, vec4f(1.0));
-            ${columns.map(({ w }, c) => `sum${c} += (part${c} - taken) * scaleOf_${weightName(w)}(w${c}_start, blocks, b);`)}
-          }
+          ${groupSums(shape, columns.length).map((name) => `var ${name} = 0.0;`)}
+          ${packedMatvecLoop(
+            shape,
+            columns.map(({ w }) => weightName(w)),
+          )}
           ${finishGroup(shape, columns, sum, (c) => c)}
         }
       `;

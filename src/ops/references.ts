@@ -68,6 +68,7 @@ import { pagedAppend, pagedAppendReference } from './paged-append.ts';
 import { pagedAttention, pagedAttentionReference } from './paged-attention.ts';
 import { patchify, patchifyReference } from './patchify.ts';
 import { adaptiveAvgPool2d, adaptiveAvgPool2dReference, avgPool2d, avgPool2dReference } from './pooling.ts';
+import { qkvAppend, qkvAppendReference } from './qkv-append.ts';
 import { quantizeWeight, quantizeWeightReference } from './quantize-weight.ts';
 import { argmax, argmaxReference, reduce, reduceReference } from './reduce.ts';
 import { rope, ropeReference } from './rope.ts';
@@ -125,6 +126,7 @@ const REFERENCES: ReadonlyMap<Op, Reference> = new Map([
   pair(reshape, reshapeReference),
   pair(rmsNorm, rmsNormReference),
   pair(rope, ropeReference),
+  pair(qkvAppend, qkvAppendReference),
   pair(ropeAppend, ropeAppendReference),
   pair(sampleToken, sampleTokenReference),
   pair(scatterAdd, scatterAddReference),

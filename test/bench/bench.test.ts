@@ -72,6 +72,7 @@ describe('bench cases', () => {
       'optimizerControl', // a few scalars
       'pagedAppend', // in the load test of the server, as the next
       'pagedAttention',
+      'qkvAppend',
       'quantizeWeight', // in the load time of whole models
       'ropeAppend',
       'scatterAdd', // the gradient of gathers

@@ -84,7 +84,6 @@ fn main(
 
   var sum0 = 0.0;
   var sum1 = 0.0;
-
   for (var b = 0u; b < blocks; b++) {
     let q0_0 = w0[w0_start + b * BLOCK_WORDS + 0u];
     let q1_0 = w1[w1_start + b * BLOCK_WORDS + 0u];
@@ -105,7 +104,6 @@ fn main(
     // Past the end of a row the last vector stands in: the weight is zero there.
     let at0 = 8u * b + 0u * LANES + lane;
     let raw0 = vec4f(x[min(at0, steps - 1u)]);
-
     let x0 = raw0;
     let own0 = x0 * PLACES;
     let zero = -ZERO * subgroupAdd(dot(x0, vec4f(1.0)));

@@ -24,6 +24,7 @@ import { addLayerNormCases, addRmsNormCases, layerNormCases, rmsNormCases } from
 import { accumulateCases, adamwUpdateCases, optimizerControlCases, sgdUpdateCases } from './optimizer.ts';
 import { pagedAppendCases, pagedAttentionCases } from './paged-cache.ts';
 import { patchifyCases } from './patchify.ts';
+import { qkvAppendCases } from './qkv-append.ts';
 import { quantizeWeightCases } from './quantize-weight.ts';
 import { argmaxCases, reduceCases } from './reduce.ts';
 import { ropeCases } from './rope.ts';
@@ -73,6 +74,7 @@ export const OP_CASES: Readonly<Record<string, readonly OpCase[]>> = {
   reduce: reduceCases,
   rmsNorm: rmsNormCases,
   rope: ropeCases,
+  qkvAppend: qkvAppendCases,
   ropeAppend: ropeAppendCases,
   sampleToken: sampleTokenCases,
   scatterAdd: scatterAddCases,
