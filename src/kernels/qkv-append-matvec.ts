@@ -31,17 +31,17 @@ const LARGE_WORKGROUP = 4;
  *     row i + R/2, or the next one   │         │         │     │ ┘ position → q, keys or values
  *     ... of `pairs` pairs           │         │         │     │
  *
- * `lanes` is for lavapipe's subgroups. At q, k and v of SmolLM2 (f32, 25.0.7, processor time) 2 pairs took 1.11 ms where the
- * group took 1.11 and its rope 0.06; 4 pairs took 1.42 and three times as long to compile. SwiftShader goes through the loop of
- * each weight at least once and was slower than with two dispatches.
+ * At q, k and v of SmolLM2 (f32, lavapipe 25.0.7, processor time) 2 pairs took 1.11 ms where the group took 1.11 and its rope
+ * 0.06; 4 pairs took 1.42 and three times as long to compile. SwiftShader, whose lanes are 4, goes through the loop of each weight
+ * once at least and was slower than with two dispatches.
  */
-function qkvAppendMatvec(name: string, sum: ThreadSum, workgroupSize: number): Kernel {
+function qkvAppendMatvec(name: string, sum: ThreadSum, workgroupSizes: readonly number[]): Kernel {
   return defineKernel({
     name,
     op: qkvAppend,
     bindings: qkvAppendBindings,
     params: qkvAppendParams,
-    tuning: { workgroupSize: [workgroupSize], pairs: [2] },
+    tuning: { workgroupSize: workgroupSizes, pairs: [2] },
     prepare: prepareQkvAppend({ packed: false }),
     supports(call, { workgroupSize, pairs }, caps) {
       if (sum === throughSubgroups && !caps.features.subgroups) return 'the adapter has no subgroups';
@@ -104,10 +104,10 @@ function qkvAppendMatvec(name: string, sum: ThreadSum, workgroupSize: number): K
   });
 }
 
-export const qkvAppendMatvecLanes = qkvAppendMatvec('qkv_append_matvec_lanes', withinSubgroup, 8);
-export const qkvAppendMatvecSubgroup = qkvAppendMatvec('qkv_append_matvec_subgroup', throughSubgroups, 64);
+export const qkvAppendMatvecLanes = qkvAppendMatvec('qkv_append_matvec_lanes', withinSubgroup, [8, 4]);
+export const qkvAppendMatvecSubgroup = qkvAppendMatvec('qkv_append_matvec_subgroup', throughSubgroups, [64]);
 export const qkvAppendMatvecWorkgroup = qkvAppendMatvec(
   'qkv_append_matvec_workgroup',
   throughWorkgroupMemory,
-  64,
+  [64],
 );

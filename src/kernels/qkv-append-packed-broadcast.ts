@@ -22,17 +22,17 @@ import {
 } from './qkv-append-call.ts';
 
 /**
- * qkvAppend of packed weights for one vector, on lavapipe (see `qkv_append_matvec_*` about SwiftShader): as
- * `linear_group_packed_broadcast`, but a lane has `pairs` pairs, and the lanes of a workgroup are within one head of queries,
- * keys or values. At q, k and v of SmolLM2 (25.0.7, processor time) it took 0.54 ms in q8 and 0.43 in q4, where two dispatches
- * took 0.69 and 0.49; 2 pairs took as long, and twice as long to compile.
+ * qkvAppend of packed weights for one vector, on adapters that run on a CPU: as `linear_group_packed_broadcast`, but a lane has
+ * `pairs` pairs, and the lanes of a workgroup are within one head of queries, keys or values. At q, k and v of SmolLM2 (lavapipe
+ * 25.0.7, processor time) it took 0.54 ms in q8 and 0.43 in q4, where two dispatches took 0.69 and 0.49; 2 pairs took as long, and
+ * twice as long to compile. On SwiftShader two dispatches are faster (see `qkv_append_matvec_*`).
  */
 export const qkvAppendPackedBroadcast = defineKernel({
   name: 'qkv_append_packed_broadcast',
   op: qkvAppend,
   bindings: qkvAppendBindings,
   params: qkvAppendParams,
-  tuning: { lanes: [8], pairs: [1] },
+  tuning: { lanes: [8, 4], pairs: [1] },
   prepare: prepareQkvAppend({ packed: true }),
   supports(call, { lanes, pairs }, caps) {
     if (!hasSubgroupsOf(lanes, caps)) return `the adapter's subgroups are not of ${lanes}`;

@@ -30,7 +30,7 @@ function qkvAppendPackedMatvec(name: string, sum: ThreadSum): Kernel {
     op: qkvAppend,
     bindings: qkvAppendBindings,
     params: qkvAppendParams,
-    tuning: { workgroupSize: [64], pairs: [2] },
+    tuning: { workgroupSize: [64], pairs: [1] },
     prepare: prepareQkvAppend({ packed: true }),
     supports(call, { pairs }, { features }) {
       if (sum.builtin !== '' && !features.subgroups) return 'the adapter has no subgroups';

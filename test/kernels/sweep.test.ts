@@ -3,12 +3,15 @@
  * reference. A kernel that serves no case fails. Pipelines are shared between the cases, as they are in a model.
  */
 import { describe, expect, it } from 'vitest';
+import type { Caps } from '../../src/core/caps.ts';
 import { invariant } from '../../src/core/errors.ts';
 import type { Device } from '../../src/device/gpu-device.ts';
 import {
   type Kernel,
   kernelLabel,
+  type OpCall,
   prepareCall,
+  presentBindings,
   type TuningPoint,
   type TuningSpace,
   tuningPoints,
@@ -60,9 +63,7 @@ async function sweepTuningPoint(
   const faults: string[] = [];
   for (const { opCase, set, prepared } of preparedCases(kernel, device)) {
     const { call, inputs, expected } = prepared;
-    const kernelCall = prepareCall(kernel, call);
-    const verdict =
-      typeof kernelCall === 'string' ? kernelCall : kernel.supports(kernelCall, tuning, device.caps);
+    const verdict = verdictOf(kernel, call, tuning, device.caps);
     if (verdict !== true) {
       tally.refusals.set(verdict, (tally.refusals.get(verdict) ?? 0) + 1);
       continue;
@@ -76,6 +77,20 @@ async function sweepTuningPoint(
     }
   }
   return faults;
+}
+
+/** True, or why `tuning` cannot serve `call` on the adapter. */
+function verdictOf(
+  kernel: Kernel,
+  call: OpCall,
+  tuning: TuningPoint<TuningSpace>,
+  caps: Caps,
+): true | string {
+  const kernelCall = prepareCall(kernel, call);
+  if (typeof kernelCall === 'string') return kernelCall;
+  const count = presentBindings(kernel, kernelCall).length;
+  if (count > caps.limits.maxStorageBuffersPerShaderStage) return `${count} storage buffers`;
+  return kernel.supports(kernelCall, tuning, caps);
 }
 
 interface SetOfCase {

@@ -122,7 +122,7 @@ fn storePair(part: Part, i: u32, sums: vec2f) {
 }
 
 const WORKGROUP_SIZE = 64u;
-const PAIRS = 2u;
+const PAIRS = 1u;
 
 @compute @workgroup_size(WORKGROUP_SIZE)
 fn main(
@@ -141,25 +141,16 @@ fn main(
   let rows0 = rowsOf(part, pair + 0u);
   let w0_start = rowStart(rows0.x, params.k);
   let w1_start = rowStart(rows0.y, params.k);
-  let rows1 = rowsOf(part, pair + 1u);
-  let w2_start = rowStart(rows1.x, params.k);
-  let w3_start = rowStart(rows1.y, params.k);
 
   var sum0 = 0.0;
   var sum1 = 0.0;
-  var sum2 = 0.0;
-  var sum3 = 0.0;
   if (part.weight == 0u) {
     for (var unit = thread; unit < blocks * BLOCK_WORDS / 4u; unit += WORKGROUP_SIZE) {
       let b = unit * 4u / BLOCK_WORDS;
       let q0 = w0[w0_start / 4u + unit];
       let q1 = w0[w1_start / 4u + unit];
-      let q2 = w0[w2_start / 4u + unit];
-      let q3 = w0[w3_start / 4u + unit];
       var part0 = 0.0;
       var part1 = 0.0;
-      var part2 = 0.0;
-      var part3 = 0.0;
       var zero = vec4f();
       {
         let at = unit * 4u + 0u;
@@ -171,8 +162,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[0]));
         part1 += dot(placed, stored(q1[0]));
-        part2 += dot(placed, stored(q2[0]));
-        part3 += dot(placed, stored(q3[0]));
       }
       {
         let at = unit * 4u + 1u;
@@ -184,8 +173,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[1]));
         part1 += dot(placed, stored(q1[1]));
-        part2 += dot(placed, stored(q2[1]));
-        part3 += dot(placed, stored(q3[1]));
       }
       {
         let at = unit * 4u + 2u;
@@ -197,8 +184,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[2]));
         part1 += dot(placed, stored(q1[2]));
-        part2 += dot(placed, stored(q2[2]));
-        part3 += dot(placed, stored(q3[2]));
       }
       {
         let at = unit * 4u + 3u;
@@ -210,26 +195,18 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[3]));
         part1 += dot(placed, stored(q1[3]));
-        part2 += dot(placed, stored(q2[3]));
-        part3 += dot(placed, stored(q3[3]));
       }
       let taken = ZERO * dot(zero, vec4f(1.0));
       sum0 += (part0 - taken) * scaleOf_w0(w0_start, blocks, b);
       sum1 += (part1 - taken) * scaleOf_w0(w1_start, blocks, b);
-      sum2 += (part2 - taken) * scaleOf_w0(w2_start, blocks, b);
-      sum3 += (part3 - taken) * scaleOf_w0(w3_start, blocks, b);
     }
   } else if (part.weight == 1u) {
     for (var unit = thread; unit < blocks * BLOCK_WORDS / 4u; unit += WORKGROUP_SIZE) {
       let b = unit * 4u / BLOCK_WORDS;
       let q0 = w1[w0_start / 4u + unit];
       let q1 = w1[w1_start / 4u + unit];
-      let q2 = w1[w2_start / 4u + unit];
-      let q3 = w1[w3_start / 4u + unit];
       var part0 = 0.0;
       var part1 = 0.0;
-      var part2 = 0.0;
-      var part3 = 0.0;
       var zero = vec4f();
       {
         let at = unit * 4u + 0u;
@@ -241,8 +218,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[0]));
         part1 += dot(placed, stored(q1[0]));
-        part2 += dot(placed, stored(q2[0]));
-        part3 += dot(placed, stored(q3[0]));
       }
       {
         let at = unit * 4u + 1u;
@@ -254,8 +229,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[1]));
         part1 += dot(placed, stored(q1[1]));
-        part2 += dot(placed, stored(q2[1]));
-        part3 += dot(placed, stored(q3[1]));
       }
       {
         let at = unit * 4u + 2u;
@@ -267,8 +240,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[2]));
         part1 += dot(placed, stored(q1[2]));
-        part2 += dot(placed, stored(q2[2]));
-        part3 += dot(placed, stored(q3[2]));
       }
       {
         let at = unit * 4u + 3u;
@@ -280,26 +251,18 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[3]));
         part1 += dot(placed, stored(q1[3]));
-        part2 += dot(placed, stored(q2[3]));
-        part3 += dot(placed, stored(q3[3]));
       }
       let taken = ZERO * dot(zero, vec4f(1.0));
       sum0 += (part0 - taken) * scaleOf_w1(w0_start, blocks, b);
       sum1 += (part1 - taken) * scaleOf_w1(w1_start, blocks, b);
-      sum2 += (part2 - taken) * scaleOf_w1(w2_start, blocks, b);
-      sum3 += (part3 - taken) * scaleOf_w1(w3_start, blocks, b);
     }
   } else {
     for (var unit = thread; unit < blocks * BLOCK_WORDS / 4u; unit += WORKGROUP_SIZE) {
       let b = unit * 4u / BLOCK_WORDS;
       let q0 = w2[w0_start / 4u + unit];
       let q1 = w2[w1_start / 4u + unit];
-      let q2 = w2[w2_start / 4u + unit];
-      let q3 = w2[w3_start / 4u + unit];
       var part0 = 0.0;
       var part1 = 0.0;
-      var part2 = 0.0;
-      var part3 = 0.0;
       var zero = vec4f();
       {
         let at = unit * 4u + 0u;
@@ -311,8 +274,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[0]));
         part1 += dot(placed, stored(q1[0]));
-        part2 += dot(placed, stored(q2[0]));
-        part3 += dot(placed, stored(q3[0]));
       }
       {
         let at = unit * 4u + 1u;
@@ -324,8 +285,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[1]));
         part1 += dot(placed, stored(q1[1]));
-        part2 += dot(placed, stored(q2[1]));
-        part3 += dot(placed, stored(q3[1]));
       }
       {
         let at = unit * 4u + 2u;
@@ -337,8 +296,6 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[2]));
         part1 += dot(placed, stored(q1[2]));
-        part2 += dot(placed, stored(q2[2]));
-        part3 += dot(placed, stored(q3[2]));
       }
       {
         let at = unit * 4u + 3u;
@@ -350,19 +307,15 @@ fn main(
         let placed = value * PLACES;
         part0 += dot(placed, stored(q0[3]));
         part1 += dot(placed, stored(q1[3]));
-        part2 += dot(placed, stored(q2[3]));
-        part3 += dot(placed, stored(q3[3]));
       }
       let taken = ZERO * dot(zero, vec4f(1.0));
       sum0 += (part0 - taken) * scaleOf_w2(w0_start, blocks, b);
       sum1 += (part1 - taken) * scaleOf_w2(w1_start, blocks, b);
-      sum2 += (part2 - taken) * scaleOf_w2(w2_start, blocks, b);
-      sum3 += (part3 - taken) * scaleOf_w2(w3_start, blocks, b);
     }
   }
-  let totals0 = sumOfThreads(vec4f(sum0, sum1, sum2, sum3), thread, subgroupSize);
+  let totals0 = sumOfThreads(vec4f(sum0, sum1, 0.0, 0.0), thread, subgroupSize);
 
   var own = vec2f(totals0[0], totals0[1]);
-  if (thread == 1u) { own = vec2f(totals0[2], totals0[3]); }
+
   if (thread < PAIRS) { storePair(part, pair + thread, own); }
 }

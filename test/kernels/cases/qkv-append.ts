@@ -10,6 +10,7 @@ interface Sizes {
   readonly interleaved?: boolean;
   readonly norm?: boolean;
   readonly bias?: boolean;
+  readonly sets?: OpCase['sets'];
 }
 
 const CAPACITY = 7;
@@ -17,7 +18,7 @@ const TABLE_ROWS = 13;
 const POSITION = 9;
 
 function qkvAppendCase(label: string, sizes: Sizes): OpCase {
-  const { features, heads, kvHeads, headDim, rotaryDim, past, interleaved, norm, bias } = sizes;
+  const { features, heads, kvHeads, headDim, rotaryDim, past, interleaved, norm, bias, sets } = sizes;
   const half = rotaryDim / 2;
   const angle = (i: number) => Math.floor(i / half) / 100 ** ((i % half) / half);
   const float = (...shape: number[]): CaseInput => ({ dtype: 'float', shape });
@@ -27,6 +28,7 @@ function qkvAppendCase(label: string, sizes: Sizes): OpCase {
   const cache = float(1, CAPACITY, kvHeads, headDim);
   return {
     label,
+    ...(sets && { sets }),
     attrs: { interleaved: interleaved ?? false, heads, norm: norm ? { eps: 1e-5, offset: 1 } : null },
     inputs: {
       x: float(1, 1, features),
@@ -87,5 +89,6 @@ export const qkvAppendCases: readonly OpCase[] = [
     interleaved: true,
     norm: true,
     bias: true,
+    sets: ['f32', 'q4'],
   }),
 ];
