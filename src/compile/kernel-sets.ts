@@ -6,6 +6,7 @@ import { TENSOR_KERNELS } from '../kernels/tensor-kernels.ts';
 import { TRAINING_KERNELS } from '../kernels/training-kernels.ts';
 import type { RewriteRule } from './rewrite.ts';
 import { attentionPartsRules, type EstimateMs } from './rewrites/attention-parts.ts';
+import { linearApartRules } from './rewrites/linear-apart.ts';
 import { linearGroupRules, normGroupRules, type Serves } from './rewrites/linear-group.ts';
 import { qkvAppendRules } from './rewrites/qkv-append.ts';
 
@@ -23,7 +24,10 @@ export interface KernelSet {
 export const tensorKernels: KernelSet = { kernels: TENSOR_KERNELS };
 
 /** For CPU adapters: the same ops, faster there. A GPU takes none of them. */
-export const cpuKernels: KernelSet = { kernels: CPU_KERNELS };
+export const cpuKernels: KernelSet = {
+  kernels: CPU_KERNELS,
+  rewrites: ({ kind }) => (kind === 'software' ? [linearApartRules] : []),
+};
 
 /** What makes steps of one token fast (groups of linears, rope with its cache, long caches in parts), pages, sampling. */
 export const decodingKernels: KernelSet = {

@@ -1,5 +1,6 @@
-import { attention } from '../ops/attention.ts';
+import { type AttentionAttrs, attention } from '../ops/attention.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
+import { handedRound } from '../wgsl/subgroups.ts';
 import { wgsl } from '../wgsl/wgsl.ts';
 import {
   attentionBindings,
@@ -10,11 +11,23 @@ import {
   headVec,
   prepareAttention,
 } from './attention-call.ts';
-import { defineKernel, spreadWorkgroups } from './kernel.ts';
+import { defineKernel, type OpCall, spreadWorkgroups } from './kernel.ts';
 import { range } from './product-work.ts';
 
 /** Loads of the largest head, of 64 scalars or 256 in fours. */
 const MAX_LENGTH = 64;
+/** Of the shortest arrays. */
+const LEAST_LENGTH = 16;
+
+/**
+ * `maxLength` of the variant: room for a head in the arrays, a power of two. WGSL has them zeroed, which SwiftShader compiles
+ * to a store per element: of 2 rows, 64 loads a head take it 0.7 s and 16 take it 0.2 s.
+ */
+function prepareBroadcast(call: OpCall<AttentionAttrs>) {
+  const { params, variant } = prepareAttention(call);
+  const length = Math.max(params.headDim / variant.vec, LEAST_LENGTH);
+  return { params, variant: { ...variant, maxLength: 2 ** Math.ceil(Math.log2(length)) } };
+}
 
 /**
  * By subgroup size. Each step walks over the arrays of queries and totals once, which both adapters pay dearly: on
@@ -30,7 +43,7 @@ const ADD_DOT = {
 } as const;
 
 /** Time of a query by the queries of a thread, as measured: they share keys, values and what is handed round. */
-const SHARED = { 1: 2, 2: 1, 4: 0.75 } as const;
+const SHARED = { 1: 2, 2: 1 } as const;
 
 /**
  * Attention with one thread per query (or `rows` of them), its query and sums in memory of its own. The threads of
@@ -42,10 +55,14 @@ const SHARED = { 1: 2, 2: 1, 4: 0.75 } as const;
  * is unrolled over the head: with the arrays in registers the text took lavapipe 10 times longer to compile and ran
  * no faster.
  *
- * 12 heads, 197×197×64, 2 rows, on a busy machine of 2 cores: lavapipe 9 to 17 ms (7 to 13 GFLOP/s), SwiftShader
- * 130 to 180 ms; attention_query takes 800 and 1200. Least CPU time there of 2 rows and of 4: SwiftShader 221 and 152 ms,
- * lavapipe 23 and 21 for twice the code, so not offered. Causal, 16 heads, 512×512×64: lavapipe 60 to 105 ms. One query
- * on 1000 keys of 16 heads: lavapipe 3.3 ms with 1 row, attention_query 8.7.
+ * 12 heads, 197×197×64, 2 rows, on a busy machine of 2 cores: lavapipe 9 to 17 ms (7 to 13 GFLOP/s), attention_query 800.
+ * Of 4 rows its least CPU time is 21 ms and of 2 it is 23, for twice the code, so they are not offered. Causal, 16 heads,
+ * 512×512×64: lavapipe 60 to 105 ms. One query on 1000 keys of 16 heads: lavapipe 3.3 ms with 1 row, attention_query 8.7.
+ *
+ * SwiftShader, 3 heads, 65×65×64, least CPU time in turns on a loaded machine: 2.5 ms with 2 rows, 2.9 with 1, attention_query
+ * 20; before, with broadcasts for shuffles, 3.7 with 2 rows and 3.4 with 4. Now 4 rows are no faster than 2, and take it twice as
+ * long to compile: of 11 s that a start of the built-in model took, 4.5 were two of these kernels with 4 rows, arrays of 64
+ * loads, and the tanh of a softcap that the model has not.
  *
  *     ┌────┬────┬────┬────┐
  *     │ k0 │ k1 │ k2 │ k3 │  loaded by a thread each, broadcast one after the other
@@ -59,13 +76,12 @@ export const attentionBroadcast = defineKernel({
   op: attention,
   bindings: attentionBindings,
   params: attentionParams,
-  tuning: { subgroupSize: [8, 4], rows: [1, 2, 4] },
-  prepare: prepareAttention,
-  supports(call, { subgroupSize, rows }, { subgroupMinSize, subgroupMaxSize }) {
+  tuning: { subgroupSize: [8, 4], rows: [1, 2] },
+  prepare: prepareBroadcast,
+  supports(call, { subgroupSize }, { subgroupMinSize, subgroupMaxSize }) {
     if (subgroupMinSize !== subgroupSize || subgroupMaxSize !== subgroupSize) {
       return `subgroups have ${subgroupMinSize} to ${subgroupMaxSize} threads, not ${subgroupSize}`;
     }
-    if (subgroupSize === 8 && rows > 2) return `${rows} rows are too much code for 8 threads`;
     const length = call.params.headDim / headVec(call);
     return length <= MAX_LENGTH || `a head takes ${length} loads, over ${MAX_LENGTH}`;
   },
@@ -79,6 +95,8 @@ export const attentionBroadcast = defineKernel({
     // Scores of four keys at a time: `score0_4` holds those of the first query for keys 4 to 7.
     const fours = range(rows).map((r) => range(keys.length / 4).map((four) => `score${r}_${four * 4}`));
     const scoreOf = (r: number, n: number): string => `score${r}_${n - (n % 4)}[${n % 4}]`;
+    const handed = (name: string, n: number): string =>
+      handedRound(`${name}_${Math.floor(n / subgroupSize)}`, n % subgroupSize, subgroupSize);
     const source = wgsl`
       ${workgroupIndex}${attentionMasking(shape, 4)}
       // Threads of a subgroup, which is a workgroup.
@@ -87,6 +105,8 @@ export const attentionBroadcast = defineKernel({
       const KEYS = ${keys.length}u;
       // Queries of a thread, LANES apart.
       const ROWS = ${rows}u;
+      // Loads of a head at most.
+      const MAX_LENGTH = ${Number(shape.variant.maxLength)}u;
 
       fn addProduct(sum: f32, a: ${float}, b: ${float}) -> f32 {
         return ${vec === 1 ? 'sum + a * b' : ADD_DOT[subgroupSize]};
@@ -116,9 +136,12 @@ export const attentionBroadcast = defineKernel({
         let lastRow = min(firstRow + LANES * ROWS, rows) - 1u;
         let keys = keyRange(b, firstRow / headsPerKv, lastRow / headsPerKv);
 
+        // Of four keys, as this thread meets them.
+        let order = vec4u(0u, 1u, 2u, 3u)${subgroupSize === 4 ? ' ^ vec4u(lane)' : ''};
+
         // Threads beyond the last row repeat it.
-        var query: array<array<${float}, ${MAX_LENGTH}>, ROWS>;
-        var total: array<array<${float}, ${MAX_LENGTH}>, ROWS>;
+        var query: array<array<${float}, MAX_LENGTH>, ROWS>;
+        var total: array<array<${float}, MAX_LENGTH>, ROWS>;
         var rowMax: array<f32, ROWS>;
         var rowSum: array<f32, ROWS>;
         ${range(rows).flatMap((r) => [
@@ -141,7 +164,7 @@ export const attentionBroadcast = defineKernel({
             ${own.map((o) => `let key_${o} = ${float}(k[at${o} + d]);`)}
             ${range(rows).map((r) => `let query${r} = query[${r}][d];`)}
             ${keys.flatMap((n) => [
-              `let key${n} = subgroupBroadcast(key_${Math.floor(n / subgroupSize)}, ${n % subgroupSize}u);`,
+              `let key${n} = ${handed('key', n)};`,
               ...range(rows).map(
                 (r) => `${scoreOf(r, n)} = addProduct(${scoreOf(r, n)}, query${r}, key${n});`,
               ),
@@ -150,7 +173,7 @@ export const attentionBroadcast = defineKernel({
           ${fours.flatMap((scores, r) => [
             ...scores.map(
               (score, four) =>
-                `${score} = finishScore(${score}, b, h${r}, i${r}, j + ${four * 4}u, keys.y, position${r});`,
+                `${score} = finishScore(${score}, b, h${r}, i${r}, order + (j + ${four * 4}u), keys.y, position${r});`,
             ),
             `let max${r} = max(rowMax[${r}], largest(${scores.reduce((max, score) => `max(${max}, ${score})`)}));`,
             `let shrink${r} = exp(rowMax[${r}] - max${r});`,
@@ -162,7 +185,7 @@ export const attentionBroadcast = defineKernel({
             ${own.map((o) => `let value_${o} = ${float}(v[at${o} + d]);`)}
             ${range(rows).map((r) => `var total${r} = total[${r}][d] * shrink${r};`)}
             ${keys.flatMap((n) => [
-              `let value${n} = subgroupBroadcast(value_${Math.floor(n / subgroupSize)}, ${n % subgroupSize}u);`,
+              `let value${n} = ${handed('value', n)};`,
               ...range(rows).map((r) => `total${r} += ${scoreOf(r, n)} * value${n};`),
             ])}
             ${range(rows).map((r) => `total[${r}][d] = total${r};`)}

@@ -50,7 +50,7 @@ export type AttentionCall = KernelCall<typeof attentionParams>;
 
 export function prepareAttention({ inputs, attrs }: OpCall<AttentionAttrs>): {
   readonly params: ParamValues<typeof attentionParams>;
-  readonly variant: { readonly vec: 4 | 1 };
+  readonly variant: { readonly vec: 4 | 1; readonly softcap: boolean };
 } {
   const [batch = 0, queries = 0, heads = 0, headDim = 0] = required(inputs, 'q', 'attention').shape;
   const [, keys = 0, kvHeads = 0] = required(inputs, 'k', 'attention').shape;
@@ -70,7 +70,7 @@ export function prepareAttention({ inputs, attrs }: OpCall<AttentionAttrs>): {
       scale: attrs.scale,
       softcap: attrs.softcap ?? 0,
     },
-    variant: { vec: headDim % 4 === 0 ? 4 : 1 },
+    variant: { vec: headDim % 4 === 0 ? 4 : 1, softcap: (attrs.softcap ?? 0) > 0 },
   };
 }
 
@@ -145,12 +145,14 @@ export function attentionRange({ dtypes }: KernelShape): Snippet {
 }
 
 /**
- * `attentionRange`, and `finishScore(raw, b, h, i, j, end, position)`: softcap, then masks, for `width` keys from j on at
- * once, those from `end` on hidden. h, i and j are head, query and key.
+ * `attentionRange`, and `finishScore(raw, b, h, i, j, end, position)`: softcap, then masks, for `width` keys at once, those
+ * from `end` on hidden. h, i and j are head, query and keys. A model without a softcap has no tanh in its text: SwiftShader
+ * makes two exponentials of each.
  */
 export function attentionMasking(shape: KernelShape, width: 1 | 4): Snippet {
-  const { dtypes } = shape;
-  const [float, int, bool] = width === 4 ? ['vec4f', 'vec4i', 'vec4<bool>'] : ['f32', 'i32', 'bool'];
+  const { dtypes, variant } = shape;
+  const [float, int, uint, bool] =
+    width === 4 ? ['vec4f', 'vec4i', 'vec4u', 'vec4<bool>'] : ['f32', 'i32', 'u32', 'bool'];
   return {
     name: 'attentionMasking',
     uses: [attentionRange(shape)],
@@ -161,13 +163,9 @@ export function attentionMasking(shape: KernelShape, width: 1 | 4): Snippet {
         ${dtypes.span ? spanLines(int, bool).join('\n        ') : 'return inPast & inWindow;'}
       }
 
-      fn finishScore(raw: ${float}, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> ${float} {
-        var score = raw;
-        if (params.softcap > 0.0) {
-          // Clamped: tanh of a large argument overflows to NaN on some drivers.
-          score = params.softcap * tanh(clamp(score / params.softcap, ${float}(-15.0), ${float}(15.0)));
-        }
-        let key = ${width === 4 ? 'vec4i(i32(j)) + vec4i(0, 1, 2, 3)' : 'i32(j)'};
+      fn finishScore(raw: ${float}, b: u32, h: u32, i: u32, j: ${uint}, end: u32, position: i32) -> ${float} {
+        var score = ${variant.softcap ? capped(float) : 'raw'};
+        let key = ${int}(j);
         var visible = isVisible(b, i, position, key) & (key < ${int}(i32(end)));
         ${dtypes.mask ? maskLines(width).join('\n        ') : ''}
         return select(${float}(HIDDEN), score, visible);
@@ -175,6 +173,10 @@ export function attentionMasking(shape: KernelShape, width: 1 | 4): Snippet {
     `,
   };
 }
+
+/** Clamped: tanh of a large argument overflows to NaN on some drivers. */
+const capped = (float: string): string =>
+  `params.softcap * tanh(clamp(raw / params.softcap, ${float}(-15.0), ${float}(15.0)))`;
 
 /** Without causal order a query sees its span alone, which may lie anywhere. */
 const SPAN_RANGE = `
@@ -199,10 +201,12 @@ const spanLines = (int: string, bool: string): readonly string[] => [
 ];
 
 function maskLines(width: 1 | 4): readonly string[] {
-  const load = (n: number): string => `mask[maskRow + min(j + ${n}u, end - 1u)]`;
+  const load = (j: string): string => `mask[maskRow + min(${j}, end - 1u)]`;
   return [
     'let maskRow = b * params.maskBatchStride + h * params.maskHeadStride + i * params.keys;',
-    width === 4 ? `let bias = vec4f(${[0, 1, 2, 3].map(load).join(', ')});` : `let bias = ${load(0)};`,
+    width === 4
+      ? `let bias = vec4f(${['j.x', 'j.y', 'j.z', 'j.w'].map(load).join(', ')});`
+      : `let bias = ${load('j')};`,
     `visible = visible & (bias > ${width === 4 ? 'vec4f' : 'f32'}(${MASKED.toExponential()}));`,
     'score += bias;',
   ];

@@ -43,7 +43,8 @@ import { addHandedRound, declareSums, storeFirstRow } from './subgroup-tile.ts';
  * offered; nor are two steps of k at once, which no longer fit its cache of instructions (70 ms for 36). Of its 0.6 µs a
  * step, loads take 0.29 and multiply-adds 0.12; the rest is sums that move between registers and the stack.
  * SwiftShader spends nearly half on handing x round, so there 16 columns a lane share it: 1.1 and 1.5 GFLOP/s in the same
- * run, 1.5 and 2.0 for a matmul of 512, of a peak of 11 to 15. 32 rows of them are a tenth faster than 16.
+ * run, 1.5 and 2.0 for a matmul of 512, of a peak of 11 to 15. 32 rows of them, a tenth faster than 16, took it 1 s to
+ * compile; `linear_panel` is faster still and takes 0.3 s, so what is left for this kernel are 16 rows and few columns.
  * Tiles go down the rows first, which keeps a panel
  * of the weight in cache: 197×768×3072 took 56 to 71 ms of CPU time so, and 91 in the one run the other way.
  */
@@ -52,7 +53,7 @@ export const linearBroadcast = defineKernel({
   op: linear,
   bindings: linearBindings,
   params: linearParams,
-  tuning: { lanes: [8, 4], rows: [16, 8, 32], vectors: [1, 4] },
+  tuning: { lanes: [8, 4], rows: [16, 8], vectors: [1, 4] },
   prepare: prepareLinear,
   supports({ params }, t, caps) {
     if (!hasSubgroupsOf(t.lanes, caps)) return `the adapter's subgroups are not of ${t.lanes}`;

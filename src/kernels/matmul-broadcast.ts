@@ -19,7 +19,7 @@ export const matmulBroadcast = defineKernel({
   op: matmul,
   bindings: matmulBindings,
   params: matmulParams,
-  tuning: { lanes: [8, 4], rows: [16, 8, 32], vectors: [1, 4] },
+  tuning: { lanes: [8, 4], rows: [16, 8], vectors: [1, 4] },
   prepare: prepareMatmul,
   supports({ params }, t, caps) {
     if (!hasSubgroupsOf(t.lanes, caps)) return `the adapter's subgroups are not of ${t.lanes}`;

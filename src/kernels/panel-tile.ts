@@ -1,4 +1,5 @@
 import type { Caps } from '../core/caps.ts';
+import { handedRound } from '../wgsl/subgroups.ts';
 import type { Snippet } from '../wgsl/wgsl.ts';
 import type { KernelShape } from './kernel.ts';
 import { hasSubgroupsOf, type ProductSizes, range } from './product-work.ts';
@@ -15,7 +16,8 @@ export interface PanelTiling {
  * twice as many it stores the products first and adds them up later (26 ms for 20 in a matmul of 512), and two vectors
  * of 32 steps took it 20 s to compile. SwiftShader likes long ones: 133, 98 and 78 ms with 16, 32 and 64 steps of four
  * vectors, 81 and 68 with 128 of one and of two. But 128 of two are twice the text of 64, and compiling is most of a
- * start there: describe with the built-in model takes 12.7 s with 128, 10.2 s with 64.
+ * start there: describe with the built-in model took 12.7 s with 128, 10.2 s with 64. One vector of 64 compiles in half the
+ * time of two, and takes 8 to 20 % longer to run. Much of the compiling is of the zeros that WGSL fills the panels with.
  */
 const PANELS: Readonly<Record<number, { readonly depth: number; readonly vectors: number }>> = {
   8: { depth: 64, vectors: 1 },
@@ -64,6 +66,8 @@ export interface PanelOperands {
   factor(k: number, column: number): readonly [part: number, component: number];
   /** Where y keeps row `row`, vector `column` of it. */
   at(row: string, column: string): string;
+  /** What is added to vector `column` of every row; zero where absent. */
+  readonly added?: ((column: string) => string) | undefined;
 }
 
 /**
@@ -71,18 +75,17 @@ export interface PanelOperands {
  * size, `columns` counts vectors of a row of y. y is read and written once a panel: its sums, of 256 rows, would
  * fit nowhere else.
  */
-export function panelSums(t: PanelTiling, { streamed, held, factor, at }: PanelOperands): readonly string[] {
+export function panelSums(
+  t: PanelTiling,
+  { streamed, held, factor, at, added }: PanelOperands,
+): readonly string[] {
   const { depth, vectors } = panelOf(t);
   const { lanes } = t;
-  const step = (j: number): string => {
-    const own = `own${Math.floor(j / lanes)}`;
-    const part = j % lanes;
-    if (lanes !== 4) return `subgroupBroadcast(${own}, ${part}u)`;
-    return part === 0 ? own : `${QUAD_SWAPS[part]}(${own})`;
-  };
+  const step = (j: number): string => handedRound(`own${Math.floor(j / lanes)}`, j % lanes, lanes);
   return [
     ...range(vectors).flatMap((v) => [
       `let inside${v} = min(column${v}, columns - 1u);`,
+      `let added${v} = ${added?.(`inside${v}`) ?? 'vec4f()'};`,
       `var panel${v}: array<vec4f, ${depth}>;`,
     ]),
     'let steps = params.k / 4u;',
@@ -101,7 +104,7 @@ export function panelSums(t: PanelTiling, { streamed, held, factor, at }: PanelO
     ),
     ...range(vectors).flatMap((v) => [
       `    let at${v} = ${at('row', `column${v}`)};`,
-      `    var sum${v} = vec4f();`,
+      `    var sum${v} = added${v};`,
       `    if (start > 0u && column${v} < columns) { sum${v} = y[at${v}]; }`,
       ...range(depth / 4).flatMap((j) => [
         `    let step${v}_${j} = ${step(j)};`,
@@ -122,9 +125,6 @@ export function panelSums(t: PanelTiling, { streamed, held, factor, at }: PanelO
   ];
 }
 
-/** From the lane whose number differs in the bits of the index: a single shuffle on SwiftShader, whose broadcast is 28 instructions. */
-const QUAD_SWAPS = ['', 'quadSwapX', 'quadSwapY', 'quadSwapDiagonal'];
-
 /**
  * In multiply-adds at their peak, as in `softwareWork`, fitted to 16 to 512 rows on lavapipe: a vec4 loaded, one kept by a
  * number that varies, one of y read or written between rows of sums.
@@ -144,8 +144,8 @@ export function panelWork(sizes: ProductSizes, t: PanelTiling, { kind }: Caps): 
   const products = t.lanes === 4 ? 6 * depth * vectors : 4 * depth * vectors + depth / 2;
   const row = (depth / 4 / t.lanes) * LOAD + products;
   const updates = rows * vectors * UPDATE * (2 * panels - 1);
-  // Threads share the tiles out once: of few, some may have one more than others.
-  const uneven = 1 + 1 / tiles;
+  // Threads share the tiles out once: of an odd number, one of two threads has one more than the other.
+  const uneven = 1 + 0.5 / tiles;
   const work = uneven * tiles * t.lanes * (panels * (depth * vectors * (LOAD + KEEP) + rows * row) + updates);
   return (work / (m * n * k)) * (kind === 'software' ? 1 : 20);
 }

@@ -48,12 +48,8 @@ export interface SubgroupTiling {
 }
 
 /** Why a tile is not offered: on 8 lanes a large one takes lavapipe seconds to compile and fits no cache of code. */
-export function tooLarge({ lanes, rows, vectors }: SubgroupTiling): string | undefined {
-  if (lanes === 8 && (vectors > 1 || rows > 16)) {
-    return `${rows} rows and ${vectors} vectors a lane are too much code for 8 lanes`;
-  }
-  return rows > 16 && vectors === 1 ? `${rows} rows want more than one vector a lane` : undefined;
-}
+export const tooLarge = ({ lanes, vectors }: SubgroupTiling): string | undefined =>
+  lanes === 8 && vectors > 1 ? `${vectors} vectors a lane are too much code for 8 lanes` : undefined;
 
 /** y [m, n], of an inner size k. */
 export interface ProductSizes {

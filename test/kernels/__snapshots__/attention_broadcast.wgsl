@@ -48,13 +48,9 @@ fn isVisible(b: u32, i: u32, position: i32, key: vec4i) -> vec4<bool> {
   return inPast & inWindow;
 }
 
-fn finishScore(raw: vec4f, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> vec4f {
+fn finishScore(raw: vec4f, b: u32, h: u32, i: u32, j: vec4u, end: u32, position: i32) -> vec4f {
   var score = raw;
-  if (params.softcap > 0.0) {
-    // Clamped: tanh of a large argument overflows to NaN on some drivers.
-    score = params.softcap * tanh(clamp(score / params.softcap, vec4f(-15.0), vec4f(15.0)));
-  }
-  let key = vec4i(i32(j)) + vec4i(0, 1, 2, 3);
+  let key = vec4i(j);
   var visible = isVisible(b, i, position, key) & (key < vec4i(i32(end)));
 
   return select(vec4f(HIDDEN), score, visible);
@@ -66,6 +62,8 @@ const LANES = 8u;
 const KEYS = 16u;
 // Queries of a thread, LANES apart.
 const ROWS = 1u;
+// Loads of a head at most.
+const MAX_LENGTH = 16u;
 
 fn addProduct(sum: f32, a: vec4f, b: vec4f) -> f32 {
   return fma(a.w, b.w, fma(a.z, b.z, fma(a.y, b.y, fma(a.x, b.x, sum))));
@@ -95,9 +93,12 @@ fn main(
   let lastRow = min(firstRow + LANES * ROWS, rows) - 1u;
   let keys = keyRange(b, firstRow / headsPerKv, lastRow / headsPerKv);
 
+  // Of four keys, as this thread meets them.
+  let order = vec4u(0u, 1u, 2u, 3u);
+
   // Threads beyond the last row repeat it.
-  var query: array<array<vec4f, 64>, ROWS>;
-  var total: array<array<vec4f, 64>, ROWS>;
+  var query: array<array<vec4f, MAX_LENGTH>, ROWS>;
+  var total: array<array<vec4f, MAX_LENGTH>, ROWS>;
   var rowMax: array<f32, ROWS>;
   var rowSum: array<f32, ROWS>;
   let row0 = min(firstRow + 0u * LANES + lane, lastRow);
@@ -155,10 +156,10 @@ fn main(
       let key15 = subgroupBroadcast(key_1, 7u);
       score0_12[3] = addProduct(score0_12[3], query0, key15);
     }
-    score0_0 = finishScore(score0_0, b, h0, i0, j + 0u, keys.y, position0);
-    score0_4 = finishScore(score0_4, b, h0, i0, j + 4u, keys.y, position0);
-    score0_8 = finishScore(score0_8, b, h0, i0, j + 8u, keys.y, position0);
-    score0_12 = finishScore(score0_12, b, h0, i0, j + 12u, keys.y, position0);
+    score0_0 = finishScore(score0_0, b, h0, i0, order + (j + 0u), keys.y, position0);
+    score0_4 = finishScore(score0_4, b, h0, i0, order + (j + 4u), keys.y, position0);
+    score0_8 = finishScore(score0_8, b, h0, i0, order + (j + 8u), keys.y, position0);
+    score0_12 = finishScore(score0_12, b, h0, i0, order + (j + 12u), keys.y, position0);
     let max0 = max(rowMax[0], largest(max(max(max(score0_0, score0_4), score0_8), score0_12)));
     let shrink0 = exp(rowMax[0] - max0);
     rowMax[0] = max0;

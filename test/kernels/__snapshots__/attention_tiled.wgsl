@@ -48,10 +48,6 @@ fn isVisible(b: u32, i: u32, position: i32, key: i32) -> bool {
 
 fn finishScore(raw: f32, b: u32, h: u32, i: u32, j: u32, end: u32, position: i32) -> f32 {
   var score = raw;
-  if (params.softcap > 0.0) {
-    // Clamped: tanh of a large argument overflows to NaN on some drivers.
-    score = params.softcap * tanh(clamp(score / params.softcap, f32(-15.0), f32(15.0)));
-  }
   let key = i32(j);
   var visible = isVisible(b, i, position, key) & (key < i32(i32(end)));
 

@@ -67,6 +67,7 @@ fn main(
   let bStart = matrixB(matrix) * params.k * columns;
 
   let inside0 = min(column0, columns - 1u);
+  let added0 = vec4f();
   var panel0: array<vec4f, 64>;
   let steps = params.k / 4u;
   for (var start = 0u; start < steps; start += 16u) {
@@ -79,7 +80,7 @@ fn main(
       let own0 = vec4f(a[(aStart + row) * steps + min(start + 0u + lane, steps - 1u)]);
       let own1 = vec4f(a[(aStart + row) * steps + min(start + 8u + lane, steps - 1u)]);
       let at0 = (matrix * params.m + row) * columns + column0;
-      var sum0 = vec4f();
+      var sum0 = added0;
       if (start > 0u && column0 < columns) { sum0 = y[at0]; }
       let step0_0 = subgroupBroadcast(own0, 0u);
       sum0.x = fma(panel0[3].x, step0_0.w, fma(panel0[2].x, step0_0.z, fma(panel0[1].x, step0_0.y, fma(panel0[0].x, step0_0.x, sum0.x))));
