@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { modelGrowthSeries } from '../../bench/html/page.ts';
-import { formatModelGrowth, type ModelGrowthRow, measureModelGrowth } from '../../bench/model-growth.ts';
+import { measureModelGrowth } from '../../bench/measure-model-growth.ts';
+import { formatModelGrowth, type ModelGrowthRow } from '../../bench/model-growth.ts';
 import { pictureMaker } from '../../bench/question.ts';
 import { testAdapters } from '../adapters.ts';
 
