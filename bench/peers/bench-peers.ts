@@ -61,7 +61,6 @@ export async function benchPeers(options: BenchOptions, { stdout, stderr }: Term
     const run = {
       ...(options.quick ? QUICK_ROUNDS : FULL_ROUNDS),
       clock,
-      limitsTwice: !options.quick,
       cases,
       reference: nodeHost(REFERENCE, folder, adapterName, clock.leftForReference),
       hosts: engines.map(({ host }) => host),

@@ -14,8 +14,6 @@ export interface PeerRun extends Omit<PeerOptions, 'expected'> {
   readonly hosts: readonly PeerHost[];
   readonly versions: Readonly<Record<string, string>>;
   readonly clock: RunClock;
-  /** Whether to measure limits after the cases as well as before. */
-  readonly limitsTwice: boolean;
 }
 
 /** What time there is; all in ms. */
@@ -45,7 +43,7 @@ export function startClock({ forCases, forAll, forRequest }: RunSeconds): RunClo
   };
 }
 
-/** Limits, every case in every engine, and the limits again where asked for. Ends the engines. */
+/** Limits, every case in every engine, and the limits again where there is time left. Ends the engines. */
 export async function runPeers(
   device: Device,
   run: PeerRun,
@@ -69,7 +67,8 @@ export async function runPeers(
   } finally {
     await Promise.all([...run.hosts, run.reference].map((host) => host.dispose()));
   }
-  const limits = run.limitsTwice ? bestLimits(before, await measureLimits(device, onProgress)) : before;
+  const limits =
+    run.clock.leftForCases() > 0 ? bestLimits(before, await measureLimits(device, onProgress)) : before;
   const rows = measured.map((one) => peerRow(one, limits));
   return {
     ...environment,

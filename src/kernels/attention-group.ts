@@ -103,6 +103,12 @@ export const attentionGroupParts = defineKernel({
   efficiency: (call, t) => efficiency(call, t),
 });
 
+/** `value` of the lane whose number differs by `bit`. Where four lanes are all, as on SwiftShader, a swap is one instruction. */
+function swapped(value: string, bit: number, lanes: number): string {
+  if (lanes === 4) return `${bit === 1 ? 'quadSwapX' : 'quadSwapY'}(${value})`;
+  return `subgroupShuffleXor(${value}, ${bit}u)`;
+}
+
 /**
  * Statements that add up `part0`, `part1`, ... over the lanes: lane n of `score0` is the sum of head n, `score1` has the next
  * `lanes` heads. Each step halves the values and the lanes that a value is spread over.
@@ -117,7 +123,7 @@ function sumsByLane(heads: number, lanes: number): string[] {
         const kept = odd ? `select(${even}, ${odd}, hasBit${bit})` : even;
         const sent = odd ? `select(${odd}, ${even}, hasBit${bit})` : even;
         const name = `score${pack}_${bit}_${n}`;
-        statements.push(`let ${name} = ${kept} + subgroupShuffleXor(${sent}, ${bit}u);`);
+        statements.push(`let ${name} = ${kept} + ${swapped(sent, bit, lanes)};`);
         return name;
       });
     }
@@ -133,7 +139,7 @@ function groupText(shape: KernelShape, { lanes }: Tuning, inParts: boolean): Wgs
   const vectors = range(vectorsOf(shape, { lanes }));
   const isWhole = Number(shape.variant.length) % lanes === 0;
   const ofHead = (name: string, h: number): string =>
-    `subgroupBroadcast(${name}${Math.floor(h / lanes)}, ${h % lanes}u)`;
+    `${lanes === 4 ? 'quadBroadcast' : 'subgroupBroadcast'}(${name}${Math.floor(h / lanes)}, ${h % lanes}u)`;
   const store = (h: number, v: number, value: string): string =>
     `${isWhole ? '' : `if (isOwn${v}) `}{ y[out${h} * length + d${v}] = vec4<${shape.dtypes.y}>(${value}); }`;
   return wgsl`
