@@ -63,10 +63,10 @@ const efficiency = (call: AttentionCall, t: Tuning): number =>
  * Scores of a tile first, then the values they weigh: Online softmax (Milakov and Gimelshein 2018), but the sums shrink once a
  * tile and no step waits for the one before. One key a step, since loads are most of the code and it should stay in the cache
  * of instructions: 2 keys a step took SwiftShader 1.3 times as long, 4 keys lavapipe twice. Against a loop that only reads as
- * many bytes, in turns, by the slope between 2048 and 8192 keys of 9 heads on 3 kv heads of 64 (busy machine, 2 cores):
+ * many bytes, in turns, by wall time: how much 9 heads on 3 kv heads of 64 take for a key more, 1024 to 8192 of them, 2 cores:
  *
- *     lavapipe     1.1    without tiles 1.1 to 1.2    attention_broadcast 2.1 to 2.9
- *     SwiftShader  1.1    without tiles 1.5           attention_broadcast 1.9 to 2.7
+ *     lavapipe     1.2    without tiles as much, by processor time
+ *     SwiftShader  1.3    without tiles 1.2 times as long, by processor time
  */
 export const attentionGroup = defineKernel({
   name: 'attention_group',
