@@ -1,5 +1,4 @@
 import { readFile } from 'node:fs/promises';
-import { basename } from 'node:path';
 import type { BenchOptions } from '../src/cli/bench.ts';
 import type { Terminal } from '../src/cli/command.ts';
 import { createProgressLine } from '../src/cli/progress.ts';
@@ -10,6 +9,7 @@ import { blockCases, growthCases, quickBlockCases } from './block-cases.ts';
 import { distinct, kernelCases, quickKernelCases } from './cases.ts';
 import { imageCases, imageName } from './image-cases.ts';
 import { modelCases } from './model-cases.ts';
+import { modelName } from './model-name.ts';
 import { benchPeers } from './peers/bench-peers.ts';
 import { readFilter } from './read-filter.ts';
 import { beyondLimit, formatReport } from './report.ts';
@@ -29,17 +29,13 @@ function chooseWork({ quick, filter: pattern = '', model: models }: BenchOptions
   const wants = (model: string): boolean => filter.test(`model ${model}`);
   const work = {
     cases: distinct(cases).filter((one) => filter.test(caseName(one))),
-    models: [...(wants('built-in') ? [undefined] : []), ...models.filter((one) => wants(basename(one)))],
+    models: [undefined, ...models].filter((one) => wants(modelName(one))),
     growing: quick
       ? []
-      : [undefined, ...models].filter((one) =>
-          filter.test(`growth of model ${one === undefined ? 'built-in' : basename(one)}`),
-        ),
+      : [undefined, ...models].filter((one) => filter.test(`growth of model ${modelName(one)}`)),
     randomModels: !quick && wants(RANDOM_MODEL) ? [RANDOM_MODEL] : [],
     images: imageCases.filter((one) => filter.test(imageName(one))),
-    starts: [undefined, ...models].filter((one) =>
-      filter.test(`start ${one === undefined ? 'built-in' : basename(one)}`),
-    ),
+    starts: [undefined, ...models].filter((one) => filter.test(`start ${modelName(one)}`)),
     startRounds: quick ? START_ROUNDS.quick : START_ROUNDS.full,
     timeline: wants('built-in'),
     answers: quick ? ANSWERS.quick : ANSWERS.full,

@@ -1,10 +1,10 @@
-import { basename } from 'node:path';
 import type { WeightDType } from '../src/core/dtype.ts';
 import { requestDevice } from '../src/device/request-device.ts';
 import type { GenerationStats } from '../src/generate/generation.ts';
 import { loadModel } from '../src/generate/load-model.ts';
 import type { GenerateOptions, VisionLanguageModel } from '../src/generate/vision-language-model.ts';
 import { GROWTH_AXES, type GrowthAxis, type ModelGrowthRow } from './model-growth.ts';
+import { modelName } from './model-name.ts';
 import { pictureMaker, questionFor } from './question.ts';
 import { spreadOf } from './statistics.ts';
 
@@ -35,7 +35,7 @@ export async function measureModelGrowth(
         const { maxPositionEmbeddings } = model.model.text;
         const counts = COUNTS[axis].filter((one) => axis !== 'prompt' || 1.5 * one < maxPositionEmbeddings);
         for (const count of counts) {
-          const name = folder === undefined ? 'built-in' : basename(folder);
+          const name = modelName(folder);
           rows.push({ model: name, dtype, axis, count, ...(await ask(model, axis, count)) });
         }
       } finally {

@@ -1,10 +1,11 @@
 import { execFile } from 'node:child_process';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { WeightDType } from '../src/core/dtype.ts';
 import { cacheFolder } from '../src/device/cache-folder.ts';
+import { modelName } from './model-name.ts';
 import { type StartRow, type StartTimes, startRow } from './start-report.ts';
 import { spreadOf } from './statistics.ts';
 
@@ -32,7 +33,7 @@ export async function measureStart(
       await rm(cache, { recursive: true });
     }
   }
-  const model = folder === undefined ? 'built-in' : basename(folder);
+  const model = modelName(folder);
   return startRow({ model, dtype, rounds, first: medianOf(firsts), second: medianOf(seconds) });
 }
 

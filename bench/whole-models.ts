@@ -1,12 +1,13 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import type { WeightDType } from '../src/core/dtype.ts';
 import { requestDevice } from '../src/device/request-device.ts';
 import { loadModel } from '../src/generate/load-model.ts';
 import { fullSizeGraphs, measureFullSize } from './full-size/measure.ts';
 import { writeRandomCheckpoint } from './full-size/random-checkpoint.ts';
 import { recordingScope } from './full-size/recording-scope.ts';
+import { modelName } from './model-name.ts';
 import { pictureMaker, questionFor } from './question.ts';
 import { type Spread, spreadOf } from './statistics.ts';
 
@@ -53,7 +54,7 @@ export async function measureModel(
     const warm = [];
     for (let i = 0; i < answers; i++) warm.push(await ask());
     return {
-      model: folder === undefined ? 'built-in' : basename(folder),
+      model: modelName(folder),
       dtype,
       loadMs,
       coldFirstTokenMs: cold.firstTokenMs,

@@ -2,7 +2,7 @@ import type { Caps } from '../core/caps.ts';
 import { type AttentionAttrs, attention } from '../ops/attention.ts';
 import { attentionParts } from '../ops/attention-parts.ts';
 import { workgroupIndex } from '../wgsl/dispatch.ts';
-import { subgroups } from '../wgsl/subgroups.ts';
+import { subgroups, swapped } from '../wgsl/subgroups.ts';
 import { type WgslSource, wgsl } from '../wgsl/wgsl.ts';
 import {
   type AttentionCall,
@@ -102,12 +102,6 @@ export const attentionGroupParts = defineKernel({
   cost: (call) => attentionCost(call),
   efficiency: (call, t) => efficiency(call, t),
 });
-
-/** `value` of the lane whose number differs by `bit`. Where four lanes are all, as on SwiftShader, a swap is one instruction. */
-function swapped(value: string, bit: number, lanes: number): string {
-  if (lanes === 4) return `${bit === 1 ? 'quadSwapX' : 'quadSwapY'}(${value})`;
-  return `subgroupShuffleXor(${value}, ${bit}u)`;
-}
 
 /**
  * Statements that add up `part0`, `part1`, ... over the lanes: lane n of `score0` is the sum of head n, `score1` has the next

@@ -16,7 +16,7 @@ import {
   supportsTimes,
   weightName,
 } from './linear-group-call.ts';
-import { hasSubgroupsOf, softwareWork } from './product-work.ts';
+import { hasSubgroupsOf, LARGE_WORKGROUP, softwareWork } from './product-work.ts';
 import { type ThreadSum, throughSubgroups, throughWorkgroupMemory, withinSubgroup } from './thread-sum.ts';
 
 /**
@@ -36,8 +36,7 @@ export const matvecLoop = ({ dtypes }: KernelShape, weights: readonly string[]):
   '}',
 ];
 
-/** As in `linear_matvec_*`: what barriers cost a CPU beyond one SIMD vector of lanes, and within it. */
-const LARGE_WORKGROUP = 4;
+/** As in `linear_matvec_*`: what barriers cost a CPU within one SIMD vector of lanes. */
 const ONE_VECTOR = 1.3;
 
 /**

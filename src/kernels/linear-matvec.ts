@@ -11,15 +11,13 @@ import {
   prepareLinear,
   vec4Elements,
 } from './linear-call.ts';
-import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
+import { hasSubgroupsOf, LARGE_WORKGROUP, range, softwareWork } from './product-work.ts';
 import { type ThreadSum, throughSubgroups, throughWorkgroupMemory, withinSubgroup } from './thread-sum.ts';
 
 /** Columns of y that a workgroup sums side by side, so that each load of x serves all of them. */
 const COLUMNS = 4;
 
-/** What barriers cost a CPU beyond one SIMD vector of lanes, as measured. */
-const LARGE_WORKGROUP = 4;
-/** What they cost one row within it. */
+/** What barriers cost one row within one SIMD vector of lanes. */
 const ONE_ROW = 1.3;
 /** Threads of a GPU's workgroup below which some of its lanes have none. */
 const WARP = 32;

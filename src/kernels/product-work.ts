@@ -77,6 +77,9 @@ export function subgroupTileWork(
   return (work / (m * n * k)) * (kind === 'software' ? 1 : 20);
 }
 
+/** What barriers cost a CPU in a workgroup of more than one SIMD vector of lanes, as measured in `linear_matvec_*`. */
+export const LARGE_WORKGROUP = 4;
+
 /** Whether a workgroup of `lanes` threads is exactly one subgroup on the adapter. */
 export const hasSubgroupsOf = (
   lanes: number,

@@ -5,7 +5,7 @@ import { defineKernel, type Kernel, spreadWorkgroups } from './kernel.ts';
 import { vec4Elements } from './linear-call.ts';
 import { addOverThreads, groupSums, loopWork, totalOf } from './linear-group-call.ts';
 import { matvecLoop } from './linear-group-matvec.ts';
-import { hasSubgroupsOf, range, softwareWork } from './product-work.ts';
+import { hasSubgroupsOf, LARGE_WORKGROUP, range, softwareWork } from './product-work.ts';
 import {
   loopOfPart,
   pairStarts,
@@ -18,9 +18,6 @@ import {
   supportsPairs,
 } from './qkv-append-call.ts';
 import { type ThreadSum, throughSubgroups, throughWorkgroupMemory, withinSubgroup } from './thread-sum.ts';
-
-/** As in `linear_group_matvec_*`: what barriers cost a CPU beyond one SIMD vector of lanes. */
-const LARGE_WORKGROUP = 4;
 
 /**
  * qkvAppend of float weights for one vector: as `linear_group_matvec_*`, but a workgroup has `pairs` pairs of one head of
